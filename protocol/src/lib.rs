@@ -1,0 +1,24 @@
+//! What clients, workers and coordinators say to each other: ids, specs, views, states, path templates, nudge topics,
+//! error codes and request signing.
+//!
+//! Everything here is pure: no I/O and no clock. Whoever needs the time passes it in.
+
+pub mod account;
+pub mod event;
+pub mod id;
+pub mod job;
+pub mod limits;
+pub mod log;
+pub mod problem;
+pub mod sign;
+pub mod state;
+pub mod task;
+pub mod template;
+pub mod topic;
+pub mod worker;
+
+/// A moment in UTC, with microseconds; on the wire as RFC 3339 text.
+pub type Timestamp = jiff::Timestamp;
+
+/// The version of the wire protocol that a worker names when it registers.
+pub const PROTOCOL_VERSION: u32 = 1;
