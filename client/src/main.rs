@@ -1,2 +1,56 @@
-//! x
-fn main() {}
+//! `ffleet`: submits FFmpeg commands to a fleet and follows them.
+
+mod cli;
+mod commands;
+mod config;
+mod durations;
+mod errors;
+mod exit;
+mod ids;
+mod output;
+mod progress;
+mod screen;
+mod show;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+
+use crate::{cli::Cli, output::Output};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing can be said when the stream that is told is closed.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(exit::OURS),
+            };
+        }
+    };
+    let out = Output::new(cli.global.json);
+    if std::env::var_os("RUST_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.failure(&anyhow::Error::new(error).context("cannot start"), None);
+            return ExitCode::from(exit::OURS);
+        }
+    };
+    let code = match runtime.block_on(commands::run(cli, &out)) {
+        Ok(code) => code,
+        Err(failure) => {
+            out.failure(&failure.error, failure.key_file.as_deref());
+            exit::OURS
+        }
+    };
+    // A call that is still waiting for its answer must not hold up the end.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}

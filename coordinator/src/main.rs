@@ -1,2 +1,35 @@
-//! x
-fn main() {}
+//! `ffleet-coordinator`: see `cli` for what it can be asked to do.
+
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    no_core_dumps();
+    let done = match cli.command {
+        Some(Command::Init(args)) => commands::init::run(&args),
+        Some(Command::Account(command)) => Box::pin(commands::account::run(&cli.settings, command)).await,
+        None | Some(Command::Serve) if cli.check_config => commands::check::run(&cli.settings),
+        None | Some(Command::Serve) => Box::pin(commands::serve::run(&cli.settings)).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("ffleet-coordinator: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+/// Master key and secrets are in this process's memory; a core dump would put them on disk. Where this is not allowed to
+/// be set, it is not allowed to be raised either.
+fn no_core_dumps() {
+    let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+}

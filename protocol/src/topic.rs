@@ -31,11 +31,8 @@ impl fmt::Display for Topic {
 impl FromStr for Topic {
     type Err = BadId;
     fn from_str(text: &str) -> Result<Self, BadId> {
-        let bad = || BadId {
-            what: "topic",
-            text: text.to_owned(),
-            why: "expected queue:NUMBER, worker:NAME or job:UUID",
-        };
+        let bad =
+            || BadId { what: "topic", text: text.to_owned(), why: "expected queue:NUMBER, worker:NAME or job:UUID" };
         match text.split_once(':') {
             Some(("queue", need)) => need.parse().map(Self::Queue).map_err(|_| bad()),
             Some(("worker", id)) => id.parse().map(Self::Worker).map_err(|_| bad()),
@@ -74,9 +71,7 @@ mod tests {
 
     #[test]
     fn topics_are_read_as_they_are_written() {
-        for topic in
-            [Topic::Queue(7), Topic::Worker(WorkerId::new("gpu-1").unwrap()), Topic::Job(JobId::new())]
-        {
+        for topic in [Topic::Queue(7), Topic::Worker(WorkerId::new("gpu-1").unwrap()), Topic::Job(JobId::new())] {
             assert_eq!(topic.to_string().parse(), Ok(topic));
         }
         for bad in ["", "queue", "queue:x", "worker:", "job:1", "jobs:1"] {

@@ -1,2 +1,98 @@
-//! x
-fn main() {}
+//! The program `ffleet-worker`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use ffleet_settings::Overrides;
+use ffleet_worker::{
+    agent::{self, Farewell},
+    check,
+    config::Config,
+    telemetry,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+/// Claims tasks from ffleet coordinators and runs FFmpeg.
+///
+/// SIGTERM or SIGINT: takes no new work, finishes what runs, and leaves. A second one stops what runs and hands it back.
+#[derive(Parser)]
+#[command(name = "ffleet-worker", version)]
+struct Cli {
+    /// Configuration file. Without it: $FFLEET_WORKER_CONFIG, ./worker.toml, the user's and the system's ffleet/ folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Name of this worker (`id`).
+    #[arg(long, global = true, value_name = "NAME")]
+    id: Option<String>,
+    /// Tasks run at once (`slots`).
+    #[arg(long, global = true, value_name = "N")]
+    slots: Option<u32>,
+    /// How much is told (`log.level`).
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// The same as `check`.
+    #[arg(long)]
+    check_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Register and work (the default).
+    Run,
+    /// Print the effective configuration, try programs, path variables and coordinators, and say what does not work.
+    Check,
+}
+
+/// Another start of this worker has taken over; starting again would only take it back.
+const SUPERSEDED: u8 = 3;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match start(Cli::parse()).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("ffleet-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides::none()
+        .flag("--id", "id", cli.id)
+        .flag("--slots", "slots", cli.slots)
+        .flag("--log-level", "log.level", cli.log_level);
+    let config = Config::load(cli.config, &overrides)?;
+    match cli.command {
+        Some(Command::Check) => return checked(&config).await,
+        Some(Command::Run) | None if cli.check_config => return checked(&config).await,
+        Some(Command::Run) | None => {}
+    }
+    telemetry::init(&config.log)?;
+    match agent::run(config, requests_to_stop()?).await? {
+        Farewell::Left => Ok(ExitCode::SUCCESS),
+        Farewell::Superseded => Ok(ExitCode::from(SUPERSEDED)),
+    }
+}
+
+async fn checked(config: &Config) -> anyhow::Result<ExitCode> {
+    Ok(if check::check(config).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A message for each SIGTERM and SIGINT.
+fn requests_to_stop() -> anyhow::Result<mpsc::UnboundedReceiver<()>> {
+    let (told, requests) = mpsc::unbounded_channel();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind)?;
+        let told = told.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && told.send(()).is_ok() {}
+        });
+    }
+    Ok(requests)
+}

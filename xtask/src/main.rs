@@ -1,2 +1,53 @@
-//! x
-fn main() {}
+//! The commands people run in this repository: `cargo xtask demo` and `cargo xtask test`.
+//!
+//! Each installs what it needs first, so that a bare Debian machine with Rust and a clone is enough.
+
+mod demo;
+mod install;
+mod run;
+mod scene;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands people run in this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask demo                  watch an encode travel through a coordinator to a worker and back
+  cargo xtask test                  everything that must hold before a change is done
+  cargo xtask test --only test      the tests alone
+  cargo xtask install               install what the other two need, and nothing else";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a coordinator, a worker and a client on this machine and encode a clip with them
+    Demo(demo::Args),
+    /// Check formatting and lints, build everything and run every test
+    Test(test::Args),
+    /// Install the programs that demo and test need (ffmpeg, ffprobe)
+    Install,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Install => install::ffmpeg(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            if run::interrupted() { ExitCode::from(130) } else { ExitCode::FAILURE }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use ffleet_protocol::{
     Timestamp,
     id::{Incarnation, TaskId, Token, WorkerId},
     state::{CancelReason, FailureClass, TaskStatus},
-    task::Output,
+    task::{Order, Output},
 };
 
 /// A task as its life cycle sees it.
@@ -30,6 +30,11 @@ pub struct Task {
     pub stdout_lost: bool,
     /// The number the next record of the current attempt's output must have.
     pub next_seq: u64,
+    /// What an attempt was about to put in place when it was interrupted, so that the next one can adopt what is there
+    /// already. Empty while publishing and once completed: those states carry their own.
+    pub kept: Vec<Output>,
+    /// The last word of a worker that ended an attempt, so that its repetition is known as one.
+    pub last_report: Option<LastReport>,
 }
 
 /// Where a task stands. States carry exactly what is true in them.
@@ -136,6 +141,27 @@ pub struct Counters {
     pub rejections: u32,
 }
 
+/// The word with which a worker ended an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LastReport {
+    /// The attempt.
+    pub epoch: u32,
+    /// Its token.
+    pub token: Token,
+    /// Which word.
+    pub kind: ReportKind,
+}
+
+/// Which word ended an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportKind {
+    /// The worker would not begin.
+    Rejected,
+    /// The attempt is over.
+    Finished,
+}
+
 /// A worker to keep away from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Avoid {
@@ -143,6 +169,50 @@ pub struct Avoid {
     pub worker: WorkerId,
     /// Until when.
     pub until: Timestamp,
+}
+
+impl Task {
+    /// A task that nobody has touched yet.
+    #[must_use]
+    pub fn new(id: TaskId, blocked: bool) -> Self {
+        let state = if blocked { TaskState::Blocked } else { TaskState::Pending { not_before: None, resumable: None } };
+        Self {
+            id,
+            epoch: 0,
+            state,
+            counters: Counters::default(),
+            avoid: Vec::new(),
+            rejected_because: Vec::new(),
+            ran: false,
+            stdout_taken: false,
+            stdout_lost: false,
+            next_seq: 1,
+            kept: Vec::new(),
+            last_report: None,
+        }
+    }
+
+    /// Whether a worker that it does not avoid could claim it at `now`.
+    #[must_use]
+    pub fn is_ripe(&self, now: Timestamp) -> bool {
+        match &self.state {
+            TaskState::Pending { not_before, .. } => not_before.is_none_or(|at| at <= now),
+            TaskState::Blocked
+            | TaskState::Assigned { .. }
+            | TaskState::Running { .. }
+            | TaskState::Publishing { .. }
+            | TaskState::Canceling { .. }
+            | TaskState::Completed { .. }
+            | TaskState::Failed { .. }
+            | TaskState::Canceled { .. } => false,
+        }
+    }
+
+    /// Until when it keeps away from this worker, if it does at `now`.
+    #[must_use]
+    pub fn avoids(&self, worker: &WorkerId, now: Timestamp) -> Option<Timestamp> {
+        self.avoid.iter().filter(|a| a.worker == *worker && a.until > now).map(|a| a.until).max()
+    }
 }
 
 impl TaskState {
@@ -159,6 +229,20 @@ impl TaskState {
             Self::Completed { .. } => TaskStatus::Completed,
             Self::Failed { .. } => TaskStatus::Failed,
             Self::Canceled { .. } => TaskStatus::Canceled,
+        }
+    }
+
+    /// What its worker is to do.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        match self {
+            Self::Assigned { .. } | Self::Running { .. } | Self::Publishing { .. } => Order::Continue,
+            Self::Canceling { reason, .. } => Order::Stop { reason: *reason },
+            Self::Blocked
+            | Self::Pending { .. }
+            | Self::Completed { .. }
+            | Self::Failed { .. }
+            | Self::Canceled { .. } => Order::Lost,
         }
     }
 

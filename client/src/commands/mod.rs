@@ -1,0 +1,60 @@
+//! A command per file: its arguments, their help, and `run`.
+
+pub mod attach;
+pub mod cancel;
+pub mod completions;
+pub mod config_check;
+pub mod explain;
+mod following;
+pub mod job;
+pub mod list;
+pub mod logs;
+pub mod retry;
+pub mod show;
+pub mod status;
+pub mod submit;
+pub mod wait;
+pub mod worker;
+
+use ffleet_client::Api;
+
+use crate::{
+    cli::{Cli, Command},
+    config::{self, Config},
+    errors::Failure,
+    output::Output,
+};
+
+/// What every command that talks to coordinators needs.
+pub struct Context<'a> {
+    /// The effective configuration.
+    pub config: &'a Config,
+    /// The coordinators.
+    pub api: Api,
+    /// Where results go.
+    pub out: &'a Output,
+}
+
+/// Runs the command and says with which code to end.
+pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Completions(args) => Ok(completions::run(&args)?),
+        Command::Config(config_check::Command::Check(_)) => Ok(config_check::run(&global, out).await?),
+        Command::Submit(args) => connected(&global, out, async |context| submit::run(context, args).await).await,
+        Command::Job(command) => connected(&global, out, async |context| job::run(context, command).await).await,
+        Command::Worker(command) => connected(&global, out, async |context| worker::run(context, command).await).await,
+        Command::Status(args) => connected(&global, out, async |context| status::run(context, &args).await).await,
+    }
+}
+
+async fn connected(
+    global: &crate::cli::Global,
+    out: &Output,
+    command: impl AsyncFnOnce(&Context<'_>) -> anyhow::Result<u8>,
+) -> Result<u8, Failure> {
+    let loaded = config::load(global)?;
+    let config = &loaded.value;
+    let context = Context { config, api: config.api()?, out };
+    Box::pin(command(&context)).await.map_err(|error| Failure { error, key_file: config.key_file.clone() })
+}

@@ -1,0 +1,148 @@
+//! What machines ask: whether we live, whether we are ready, and what there is to call. Answered to those nearby only.
+
+use std::{
+    collections::BTreeMap,
+    future::{Ready, ready},
+    time::Duration,
+};
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse, Responder,
+    body::BoxBody,
+    dev::Payload,
+    web::{Data, Json},
+};
+use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    describe::{Describe, Sketch},
+    error::ApiError,
+    front::Front,
+    openapi::openapi,
+};
+use crate::app::App;
+
+/// How long the database may take to say that it can be written.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Somebody nearby. To everybody else these paths do not exist.
+#[derive(Debug)]
+pub struct Machine;
+
+impl FromRequest for Machine {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let near = request.app_data::<Data<Front>>().is_some_and(|front| {
+            front.caller_address(request).is_some_and(|address| front.serves_machines_at(address))
+        });
+        ready(if near { Ok(Self) } else { Err(ApiError::NotFound(request.path().to_owned())) })
+    }
+}
+
+/// `GET /health/live`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alive {
+    /// Always `ok`.
+    status: &'static str,
+}
+
+/// `GET /health/ready`
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Whether requests may be sent here.
+    ready: bool,
+    /// Each thing it depends on: `ok`, or what is wrong with it.
+    checks: BTreeMap<&'static str, String>,
+}
+
+impl Readiness {
+    fn of(checks: [(&'static str, Result<(), String>); 3]) -> Self {
+        let ready = checks.iter().all(|(_, check)| check.is_ok());
+        let words = |check: Result<(), String>| check.err().unwrap_or_else(|| "ok".to_owned());
+        Self { ready, checks: checks.map(|(name, check)| (name, words(check))).into() }
+    }
+}
+
+impl Responder for Readiness {
+    type Body = BoxBody;
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        if self.ready { HttpResponse::Ok().json(self) } else { HttpResponse::ServiceUnavailable().json(self) }
+    }
+}
+
+impl Describe for Readiness {
+    fn describe(sketch: &mut Sketch) {
+        sketch.json::<Self>("200", "Requests may be sent here.");
+        sketch.json::<Self>("503", "It leaves, its janitor has died, or its database cannot be written.");
+    }
+}
+
+/// The description of the API, written once.
+#[derive(Debug, Clone)]
+pub struct Document(Bytes);
+
+impl Document {
+    /// Writes it.
+    pub fn new() -> Self {
+        Self(openapi().to_json().unwrap_or_default().into())
+    }
+}
+
+impl Responder for Document {
+    type Body = BoxBody;
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().content_type("application/json").body(self.0)
+    }
+}
+
+impl Describe for Document {
+    fn describe(sketch: &mut Sketch) {
+        sketch.text("200", "An OpenAPI document.", "application/json");
+    }
+}
+
+/// `GET /health/live`
+pub async fn live(_: Machine) -> Json<Alive> {
+    Json(Alive { status: "ok" })
+}
+
+/// `GET /health/ready`
+pub async fn ready_now(app: Data<App>, _: Machine) -> Readiness {
+    let no = |good: bool, words: &str| if good { Ok(()) } else { Err(words.to_owned()) };
+    let database = match tokio::time::timeout(PATIENCE, app.store.probe()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::warn!("not ready: {error}");
+            Err("it cannot be written".to_owned())
+        }
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    };
+    Readiness::of([
+        ("serving", no(!app.leaving.is_cancelled(), "leaving")),
+        ("janitor", no(app.janitor_alive(), "it has stopped")),
+        ("database", database),
+    ])
+}
+
+/// `GET /openapi.json`
+pub async fn document(document: Data<Document>, _: Machine) -> Document {
+    Document::clone(&document)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_check_is_enough() {
+        let all = Readiness::of([("a", Ok(())), ("b", Ok(())), ("c", Ok(()))]);
+        assert!(all.ready);
+        let two = Readiness::of([("a", Ok(())), ("b", Err("gone".to_owned())), ("c", Ok(()))]);
+        assert!(!two.ready);
+        assert_eq!(serde_json::to_string(&two).unwrap(), r#"{"ready":false,"checks":{"a":"ok","b":"gone","c":"ok"}}"#);
+    }
+}

@@ -1,0 +1,71 @@
+//! The HTTP side: every route on one page ([`routes`]), handlers that translate and do nothing else, all words for callers
+//! on one page ([`error`]).
+//!
+//! A request's way: [`trace`] gives it its id; the handler's [`auth::Signed`] argument verifies the signature, checks the
+//! role and only then reads the body; the handler calls one operation; whatever went wrong becomes a problem in [`trace`],
+//! the only place that writes one.
+
+mod accounts;
+mod answer;
+pub mod auth;
+mod body;
+mod claims;
+mod describe;
+pub mod error;
+mod events;
+mod front;
+mod health;
+mod jobs;
+mod logs;
+mod openapi;
+mod page;
+mod params;
+pub mod routes;
+mod tasks;
+mod trace;
+mod verify;
+mod watch;
+mod workers;
+
+use std::{net::TcpListener, thread, time::Duration};
+
+use actix_web::{HttpServer, dev::Server, middleware::from_fn, web};
+
+pub use openapi::openapi;
+
+use crate::app::App;
+
+/// How long the head of a request may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection stays open: longer than clients keep theirs, so that they close first and never send into
+/// a connection that is just going away.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long a closing connection may take.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Serves every route on `listener`, in HTTP/1.1, until the returned server is stopped.
+///
+/// Signals are the caller's business. Must be called within a Tokio runtime.
+pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Server> {
+    let front = web::Data::new(front::Front::new(&app.config, listener.local_addr()?));
+    let document = web::Data::new(health::Document::new());
+    let shutdown_s = app.config.timing.shutdown_s;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    Ok(HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(app.clone())
+            .app_data(front.clone())
+            .app_data(document.clone())
+            .wrap(from_fn(trace::trace))
+            .configure(routes::install)
+    })
+    .on_connect(front::remember_local_address)
+    .workers(cores)
+    .tcp_nodelay(true)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .keep_alive(KEEP_ALIVE)
+    .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+    .shutdown_timeout(shutdown_s)
+    .disable_signals()
+    .listen(listener)?
+    .run())
+}

@@ -1,0 +1,194 @@
+//! A worker wants work.
+
+use std::{collections::HashMap, time::Duration};
+
+use ffleet_protocol::{
+    id::JobId,
+    limits,
+    problem::Code,
+    task::{ClaimAnswer, ClaimRequest, Command, Grant},
+};
+use rand::seq::SliceRandom;
+use tokio::time::Instant;
+
+use super::{
+    Caller, OpError,
+    transition::ring,
+    workers::{known, running_here},
+};
+use crate::{
+    app::App,
+    domain::{Event, Holder, share, unfit},
+    store::{
+        StoreError,
+        claim::Candidate,
+        commit::Guard,
+        tasks::{SeenJob, SeenTask, transition},
+    },
+};
+
+/// Waiting claims look by themselves every so often, in case a ring was lost.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Slots that one claim may fill.
+const SLOTS: u32 = 256;
+
+/// Grants tasks, at once if there are any, or as soon as there are, or none when the wait is over. The same token gets
+/// the same grants again.
+pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Option<ClaimAnswer>, OpError> {
+    if !(1..=SLOTS).contains(&request.free_slots) {
+        return Err(OpError::field(Code::BadField, "free_slots", format!("expected 1 to {SLOTS}")));
+    }
+    let wait = Duration::from_secs(request.wait_s.min(limits::LONG_POLL_S).min(app.config.timing.long_poll_s));
+    let until = Instant::now() + wait;
+    let repeated = granted(app, &request).await?;
+    if repeated.is_some() {
+        known(app, who, &request.worker).await?;
+        return Ok(repeated);
+    }
+    loop {
+        let worker = known(app, who, &request.worker).await?;
+        running_here(&worker, request.incarnation)?;
+        let needs = app.needs.all(&app.store).await?;
+        let fitting: Vec<i64> =
+            needs.iter().filter(|(_, need)| unfit(need, &worker.capabilities).is_none()).map(|(id, _)| *id).collect();
+        let newest = needs.last().map_or(0, |(id, _)| *id);
+        let waiting = app.bells.wait_for_work(fitting.clone(), newest);
+        if worker.standing.takes_work() && !fitting.is_empty() {
+            let grants = take(app, who, &request, &fitting).await?;
+            if !grants.is_empty() {
+                waiting.looks();
+                return Ok(Some(ClaimAnswer { grants }));
+            }
+        }
+        let now = Instant::now();
+        if now >= until || app.leaving.is_cancelled() {
+            return Ok(None);
+        }
+        tokio::select! {
+            () = waiting.woken() => waiting.looks(),
+            () = tokio::time::sleep_until(until.min(now + LOOK_AGAIN)) => {}
+            () = app.leaving.cancelled() => {}
+        }
+    }
+}
+
+/// What an earlier request with this token was granted, as far as it is still held. A token whose grants are all over gets
+/// nothing more: whoever waits for that answer is long gone.
+async fn granted(app: &App, request: &ClaimRequest) -> Result<Option<ClaimAnswer>, OpError> {
+    let earlier = app.store.granted(&request.worker, request.token).await?;
+    if earlier.is_empty() {
+        return Ok(None);
+    }
+    let jobs: Vec<JobId> = earlier.iter().map(|(_, job, _)| *job).collect();
+    let commands = app.store.commands(&jobs).await?;
+    let mut grants = Vec::new();
+    for seen in app.store.seen_jobs(&jobs).await? {
+        for task in &seen.tasks {
+            let ours = |epoch: u32| earlier.iter().any(|(id, _, e)| *id == task.task.id && *e == epoch);
+            if task.task.state.lease().is_some() && ours(task.task.epoch) {
+                grants.extend(grant(app, &seen, task, &commands));
+            }
+        }
+    }
+    Ok(Some(ClaimAnswer { grants }))
+}
+
+/// Takes what there is, up to this worker's share.
+async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) -> Result<Vec<Grant>, OpError> {
+    let waiting = app.bells.waiting().max(1) as u64;
+    let window = u64::from(request.free_slots) * waiting.clamp(4, 16);
+    let mut candidates = app.store.claimable(needs, window).await?;
+    let fair = share(candidates.len() as u64, waiting, request.free_slots);
+    shuffle_within_priority(&mut candidates, usize::try_from(window).unwrap_or(usize::MAX));
+    let mut grants = Vec::new();
+    let mut candidates = candidates.into_iter().peekable();
+    while candidates.peek().is_some() {
+        let missing = (fair as usize).saturating_sub(grants.len());
+        if missing == 0 {
+            break;
+        }
+        let part: Vec<Candidate> = candidates.by_ref().take(missing).collect();
+        let number = grants.len();
+        grants.append(&mut take_these(app, who, request, &part, number).await?);
+    }
+    Ok(grants)
+}
+
+/// Claims that look at the same window would all try the same rows in the same order, and all but one would lose each
+/// time. Priorities stay in order, and so do turns as far as the window's first part goes.
+fn shuffle_within_priority(candidates: &mut Vec<Candidate>, window: usize) {
+    candidates.truncate(window);
+    let mut rng = rand::rng();
+    for part in candidates.chunk_by_mut(|a, b| (a.neg_priority, a.fair_key) == (b.neg_priority, b.fair_key)) {
+        part.shuffle(&mut rng);
+    }
+}
+
+async fn take_these(
+    app: &App,
+    who: &Caller,
+    request: &ClaimRequest,
+    candidates: &[Candidate],
+    first_number: usize,
+) -> Result<Vec<Grant>, OpError> {
+    let jobs: Vec<JobId> = candidates.iter().map(Candidate::job).collect();
+    let seen = app.store.seen_jobs(&jobs).await?;
+    let seen: HashMap<JobId, &SeenJob> = seen.iter().map(|seen| (seen.job.id, seen)).collect();
+    let commands = app.store.commands(&jobs).await?;
+    let holder =
+        Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
+    let event = Event::Claimed { holder };
+    let actor = who.actor();
+    let mut tries = Vec::new();
+    for candidate in candidates {
+        let Some(seen) = seen.get(&candidate.job()) else { continue };
+        let Some(task) = seen.task(candidate.task()) else { continue };
+        let Ok(next) = task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) else { continue };
+        let (mut commit, _) = transition(seen, task, &next, &actor, app.retention());
+        let number = i64::try_from(first_number + tries.len()).unwrap_or(i64::MAX);
+        commit.guards.push(Guard::FreshGrant(request.worker.clone(), request.token, number));
+        for attempt in &mut commit.rows.attempts {
+            attempt.grant_no = number;
+        }
+        tries.push((*seen, task, next, commit));
+    }
+    let commits = tries.iter().map(|(.., commit)| app.store.commit(commit.clone()));
+    let results = futures_util::future::join_all(commits).await;
+    let mut grants = Vec::new();
+    for (result, (seen, task, next, _)) in results.into_iter().zip(tries) {
+        match result {
+            Ok(()) => {}
+            // Another worker was faster; the next row may be free.
+            Err(StoreError::Conflict(_)) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        let taken = SeenTask { task: next.task.clone(), ..task.clone() };
+        grants.extend(grant(app, seen, &taken, &commands));
+        ring(app, &next.wakes, seen.job.id, task.row.need_id);
+    }
+    Ok(grants)
+}
+
+/// A grant as the worker is told it.
+pub(super) fn grant(
+    app: &App,
+    seen: &SeenJob,
+    task: &SeenTask,
+    commands: &HashMap<JobId, Command>,
+) -> Option<Grant> {
+    let holder = task.task.state.holder()?;
+    let policy = &seen.job.policy;
+    Some(Grant {
+        task: task.task.id,
+        job: seen.job.id,
+        epoch: task.task.epoch,
+        token: holder.token,
+        status: task.task.state.status(),
+        command: commands.get(&seen.job.id)?.clone(),
+        lease_s: app.policy(policy).lease_s,
+        timeout_s: policy.timeout_s,
+        rerun: task.task.ran,
+        next_seq: task.task.next_seq,
+    })
+}

@@ -1,0 +1,53 @@
+//! Workers and what they have, remembered for a moment: answers for people need not be newer.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ffleet_protocol::job::Need;
+
+use crate::{
+    domain::unfit,
+    store::{Store, StoreError, workers::WorkerRow},
+};
+
+const FRESH: Duration = Duration::from_secs(2);
+
+type Remembered = Option<(Instant, Arc<Vec<WorkerRow>>)>;
+
+/// Workers, as of at most two seconds ago.
+#[derive(Debug, Default)]
+pub(crate) struct KnownWorkers(Mutex<Remembered>);
+
+impl KnownWorkers {
+    async fn get(&self, store: &Store) -> Result<Arc<Vec<WorkerRow>>, StoreError> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((at, workers)) = remembered
+            && at.elapsed() < FRESH
+        {
+            return Ok(workers);
+        }
+        let workers = Arc::new(store.workers().await?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), workers.clone()));
+        Ok(workers)
+    }
+
+    /// Forgets, because a worker has changed.
+    pub(crate) fn changed(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What the requester should know about a need: that no known worker satisfies it.
+    pub(crate) async fn warning(&self, store: &Store, need: &Need) -> Result<Option<String>, StoreError> {
+        let workers = self.get(store).await?;
+        if workers.iter().any(|worker| unfit(need, &worker.capabilities).is_none()) {
+            return Ok(None);
+        }
+        let why = workers
+            .first()
+            .and_then(|worker| Some(format!("; {}: {}", worker.id, unfit(need, &worker.capabilities)?)))
+            .unwrap_or_default();
+        Ok(Some(format!("no known worker can run this yet; it waits for one{why}")))
+    }
+}

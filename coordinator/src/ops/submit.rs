@@ -1,0 +1,303 @@
+//! Somebody wants jobs done.
+
+use std::collections::{HashMap, HashSet};
+
+use ffleet_protocol::{
+    id::JobId,
+    job::{BatchAnswer, BatchRequest, JobSpec, Submitted},
+    limits,
+    problem::{Code, FieldError},
+    state::JobStatus,
+    topic::Topic,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Caller, IdempotencyKey, OpError, replayed};
+use crate::{
+    app::App,
+    plan::{self, Plan},
+    store::{
+        Conflicting, StoreError,
+        commit::Commit,
+        idempotency::{Used, remember},
+        jobs::{NewJob, NewTask},
+    },
+};
+
+/// Makes a job, or finds the one that an earlier request with the same key made. Says whether it is new.
+pub async fn one(
+    app: &App,
+    who: &Caller,
+    spec: JobSpec,
+    key: Option<IdempotencyKey>,
+) -> Result<(Submitted, bool), OpError> {
+    make(app, who, spec, key, None).await
+}
+
+/// Makes a job that may repeat another one.
+pub(super) async fn make(
+    app: &App,
+    who: &Caller,
+    spec: JobSpec,
+    key: Option<IdempotencyKey>,
+    retry_of: Option<JobId>,
+) -> Result<(Submitted, bool), OpError> {
+    if let Some(key) = &key {
+        check_key("Idempotency-Key", &key.key)?;
+        if let Some(earlier) = earlier(app, who, key).await? {
+            return Ok((earlier, false));
+        }
+    }
+    let extra = if key.is_none() { who.once() } else { Commit::default() };
+    let items = vec![Item { spec, key: key.clone(), field: String::new(), retry_of }];
+    match submit(app, who, items, extra).await {
+        Ok(mut made) => made
+            .pop()
+            .map(|made| (made, true))
+            .ok_or_else(|| OpError::Internal(anyhow::anyhow!("a submit of one job made none"))),
+        Err(Failed::Op(error)) => Err(error),
+        Err(Failed::KeyTaken) => match &key {
+            Some(key) => match earlier(app, who, key).await? {
+                Some(earlier) => Ok((earlier, false)),
+                None => Err(OpError::Unavailable("the first request with this key is under way; try again".to_owned())),
+            },
+            None => Err(OpError::Internal(anyhow::anyhow!("a conflict over a key that was not given"))),
+        },
+    }
+}
+
+/// Makes many jobs, all or none. Those that an earlier batch made are found again.
+pub async fn batch(app: &App, who: &Caller, request: BatchRequest) -> Result<BatchAnswer, OpError> {
+    check_batch(&request)?;
+    let keys: Vec<String> = request.jobs.iter().map(|item| item.idempotency_key.clone()).collect();
+    // A lost race over a key means that the same items were made a moment ago; then they are found.
+    for _ in 0..8 {
+        let mut known = HashMap::new();
+        for part in keys.chunks(500) {
+            known.extend(app.store.idempotency_of(&who.account, part).await?);
+        }
+        let mut answers: Vec<Option<Submitted>> = Vec::with_capacity(keys.len());
+        let mut fresh = Vec::new();
+        for (index, item) in request.jobs.iter().enumerate() {
+            let hash = body_hash(&item.job);
+            match known.get(&item.idempotency_key) {
+                Some(used) => answers.push(Some(answer_of(app, who, used, &hash).await?)),
+                None => {
+                    answers.push(None);
+                    fresh.push(Item {
+                        spec: item.job.clone(),
+                        key: Some(IdempotencyKey { key: item.idempotency_key.clone(), body_hash: hash }),
+                        field: format!("jobs[{index}]."),
+                        retry_of: None,
+                    });
+                }
+            }
+        }
+        let made = if fresh.is_empty() { Ok(Vec::new()) } else { submit(app, who, fresh, Commit::default()).await };
+        match made {
+            Ok(made) => {
+                let mut made = made.into_iter();
+                let jobs = answers.into_iter().filter_map(|known| known.or_else(|| made.next())).collect();
+                return Ok(BatchAnswer { jobs });
+            }
+            Err(Failed::KeyTaken) => {}
+            Err(Failed::Op(error)) => return Err(error),
+        }
+    }
+    Err(OpError::Unavailable("the same batch is being submitted at the same time; send it again".to_owned()))
+}
+
+/// One job of a submit.
+struct Item {
+    spec: JobSpec,
+    key: Option<IdempotencyKey>,
+    /// What the names of its fields begin with in errors.
+    field: String,
+    retry_of: Option<JobId>,
+}
+
+enum Failed {
+    KeyTaken,
+    Op(OpError),
+}
+
+impl<E: Into<OpError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Op(error.into())
+    }
+}
+
+/// Everything is checked before anything is written; then all of it is one commit.
+async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Result<Vec<Submitted>, Failed> {
+    let plans = plans(app, who, &items)?;
+    dependencies_exist(app, who, &items).await?;
+    let now = app.store.now().await?;
+    let mut commit = extra;
+    let mut turns = turns(app, who, &items, &plans).await?;
+    let mut made = Vec::with_capacity(items.len());
+    let mut needs = Vec::new();
+    for (item, plan) in items.into_iter().zip(plans) {
+        let id = JobId::new();
+        let mut warnings = Vec::new();
+        let mut tasks = Vec::with_capacity(plan.tasks.len());
+        for task in plan.tasks {
+            let need_id = need_id(app, &task.need).await?;
+            warnings.extend(app.workers.warning(&app.store, &task.need).await?);
+            let fair_key = turns.get_mut(&item.spec.priority).and_then(Vec::pop).unwrap_or_default();
+            needs.push(need_id);
+            tasks.push(NewTask { name: task.name, need_id, fair_key });
+        }
+        if let Some(key) = &item.key {
+            let nonce = who.nonce.as_ref().map(|used| used.nonce.clone());
+            let used = Used { job: id, body_hash: key.body_hash.to_vec(), nonce };
+            remember(&mut commit, &who.account, &key.key, &used, now.as_microsecond());
+        }
+        let blocked = !item.spec.after.is_empty();
+        let client_until = item.spec.monitor.then(|| app.client_until(now));
+        let job = NewJob {
+            id,
+            requester: who.account.clone(),
+            spec: item.spec,
+            warnings: warnings.clone(),
+            retry_of: item.retry_of,
+            client_until,
+            tasks,
+        };
+        commit.join(job.commit(&who.actor(), now));
+        made.push((Submitted { id, status: JobStatus::Pending, warnings }, blocked));
+    }
+    match app.store.commit(commit).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict(Conflicting::Idempotency)) => return Err(Failed::KeyTaken),
+        Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(Failed::Op(replayed())),
+        Err(error) => return Err(error.into()),
+    }
+    for need in needs {
+        app.bells.ring(&Topic::Queue(need));
+    }
+    for (submitted, _) in made.iter().filter(|(_, blocked)| *blocked) {
+        // What they wait for may have ended while they were being made; nobody else would look before the janitor does.
+        super::unblock::job(app, &who.actor(), submitted.id).await?;
+    }
+    Ok(made.into_iter().map(|(submitted, _)| submitted).collect())
+}
+
+fn plans(app: &App, who: &Caller, items: &[Item]) -> Result<Vec<Plan>, OpError> {
+    let rules = app.rules(who.raw_paths);
+    let mut errors: Vec<FieldError> = Vec::new();
+    let mut first: Option<plan::BadSpec> = None;
+    let mut plans = Vec::with_capacity(items.len());
+    for item in items {
+        match plan::plan(&item.spec, &rules) {
+            Ok(plan) => plans.push(plan),
+            Err(bad) => {
+                errors.extend(bad.errors.iter().map(|error| FieldError {
+                    field: format!("{}{}", item.field, error.field),
+                    detail: error.detail.clone(),
+                }));
+                first.get_or_insert(bad);
+            }
+        }
+    }
+    match first {
+        None => Ok(plans),
+        Some(bad) => Err(OpError::fields(bad.code, bad.detail, errors)),
+    }
+}
+
+async fn dependencies_exist(app: &App, who: &Caller, items: &[Item]) -> Result<(), OpError> {
+    let all: HashSet<JobId> = items.iter().flat_map(|item| item.spec.after.iter().copied()).collect();
+    let mut known = HashMap::new();
+    for part in all.into_iter().collect::<Vec<_>>().chunks(500) {
+        known.extend(app.store.standing(part).await?);
+    }
+    for item in items {
+        for (index, job) in item.spec.after.iter().enumerate() {
+            if !known.get(job).is_some_and(|(_, owner)| who.sees(owner)) {
+                let field = format!("{}after[{index}]", item.field);
+                let detail = format!("there is no job {job}, or it is not yours; `ffleet job list` shows yours");
+                return Err(OpError::field(Code::NoSuchDependency, &field, detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The turns of all new tasks, by priority; the first one is the last of its list.
+async fn turns(app: &App, who: &Caller, items: &[Item], plans: &[Plan]) -> Result<HashMap<i32, Vec<i64>>, StoreError> {
+    let mut wanted: HashMap<i32, usize> = HashMap::new();
+    for (item, plan) in items.iter().zip(plans) {
+        *wanted.entry(item.spec.priority).or_default() += plan.tasks.len();
+    }
+    let mut turns = HashMap::new();
+    for (priority, n) in wanted {
+        let mut taken = app.turns.take(&app.store, &who.account, priority, who.weight, n).await?;
+        taken.reverse();
+        turns.insert(priority, taken);
+    }
+    Ok(turns)
+}
+
+async fn need_id(app: &App, need: &ffleet_protocol::job::Need) -> Result<i64, OpError> {
+    app.needs.id(&app.store, need, limits::NEEDS).await?.ok_or_else(|| {
+        OpError::refused(
+            Code::TooManyNeeds,
+            format!(
+                "this job needs a combination of program, path variables, tags, encoders and device that no job had \
+                 before, and there are {} such combinations already; use fewer distinct ones",
+                limits::NEEDS
+            ),
+        )
+    })
+}
+
+async fn earlier(app: &App, who: &Caller, key: &IdempotencyKey) -> Result<Option<Submitted>, OpError> {
+    match app.store.idempotency(&who.account, &key.key).await? {
+        None => Ok(None),
+        Some(used) => Ok(Some(answer_of(app, who, &used, &key.body_hash).await?)),
+    }
+}
+
+/// The first answer again, unless this is not the same request, or is exactly the same one sent by somebody else.
+async fn answer_of(app: &App, who: &Caller, used: &Used, hash: &[u8; 32]) -> Result<Submitted, OpError> {
+    if used.nonce.is_some() && used.nonce == who.nonce.as_ref().map(|used| used.nonce.clone()) {
+        return Err(replayed());
+    }
+    if used.body_hash != hash {
+        return Err(OpError::refused(
+            Code::IdempotencyMismatch,
+            format!("this idempotency key made job {} from another request; use a new key for a new job", used.job),
+        ));
+    }
+    let warnings = app.store.spec(used.job).await?.map(|(_, warnings)| warnings).unwrap_or_default();
+    Ok(Submitted { id: used.job, status: JobStatus::Pending, warnings })
+}
+
+fn check_batch(request: &BatchRequest) -> Result<(), OpError> {
+    let n = request.jobs.len();
+    if n == 0 || n > limits::BATCH {
+        let detail = format!("expected 1 to {} jobs, found {n}; send more in several batches", limits::BATCH);
+        return Err(OpError::field(Code::BadField, "jobs", detail));
+    }
+    let mut seen = HashSet::new();
+    for (index, item) in request.jobs.iter().enumerate() {
+        let field = format!("jobs[{index}].idempotency_key");
+        check_key(&field, &item.idempotency_key)?;
+        if !seen.insert(&item.idempotency_key) {
+            return Err(OpError::field(Code::BadField, &field, "another item of this batch has the same key"));
+        }
+    }
+    Ok(())
+}
+
+fn check_key(field: &str, key: &str) -> Result<(), OpError> {
+    if (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(OpError::field(Code::BadField, field, "expected 1 to 255 visible ASCII characters, such as a UUID"))
+}
+
+fn body_hash(spec: &JobSpec) -> [u8; 32] {
+    Sha256::digest(crate::store::json(spec)).into()
+}
+

@@ -1,0 +1,205 @@
+//! Workers come, go, and are told to pause.
+
+use ffleet_protocol::{
+    PROTOCOL_VERSION,
+    id::{Incarnation, WorkerId},
+    problem::Code,
+    state::{Role, WorkerState},
+    worker::{Registered, Registration, WorkerList, WorkerView},
+};
+
+pub use super::heartbeat::heartbeat;
+use super::{Caller, OpError, lapse, replayed};
+use crate::{
+    app::App,
+    domain::{Lapse, Standing, WorkerEvent, unfit},
+    store::{Conflicting, StoreError, commit::Commit, workers::WorkerRow},
+};
+
+const TRIES: u32 = 16;
+
+/// A worker of the caller's.
+pub(super) async fn known(app: &App, who: &Caller, id: &WorkerId) -> Result<WorkerRow, OpError> {
+    match app.store.worker(id).await? {
+        Some(worker) if worker.account == who.account => Ok(worker),
+        Some(_) => Err(no_such_worker()),
+        None => Err(OpError::refused(Code::NotRegistered, format!("worker {id} is not registered; register it first"))),
+    }
+}
+
+/// Refuses the words of an incarnation that another one has followed.
+pub(super) fn running_here(worker: &WorkerRow, incarnation: Incarnation) -> Result<(), OpError> {
+    if worker.incarnation != incarnation {
+        let detail = format!("another start of worker {} has registered; this one must stop", worker.id);
+        return Err(OpError::refused(Code::Superseded, detail));
+    }
+    if worker.standing.state == WorkerState::Offline {
+        let detail = format!("worker {} was silent for too long or has left; register again", worker.id);
+        return Err(OpError::refused(Code::NotRegistered, detail));
+    }
+    Ok(())
+}
+
+fn no_such_worker() -> OpError {
+    OpError::refused(Code::NoSuchWorker, "there is no such worker, or it is not yours; `ffleet worker list` shows all")
+}
+
+/// A worker has started, or what it has has changed.
+pub async fn register(app: &App, who: &Caller, id: WorkerId, what: Registration) -> Result<Registered, OpError> {
+    check(&what)?;
+    for _ in 0..TRIES {
+        let before = app.store.worker(&id).await?;
+        if before.as_ref().is_some_and(|worker| worker.account != who.account) {
+            let detail = format!("the name {id} belongs to a worker of another account; give this one another `id`");
+            return Err(OpError::refused(Code::WorkerTaken, detail));
+        }
+        let now = app.store.now().await?;
+        let standing = before.as_ref().map_or(Standing::NEW, |worker| worker.standing);
+        let again = before.as_ref().is_some_and(|worker| {
+            worker.incarnation == what.incarnation && worker.standing.state != WorkerState::Offline
+        });
+        // The same start telling news of itself keeps where it stands; a drain is not undone by it.
+        let standing = if again {
+            standing
+        } else {
+            standing.on(WorkerEvent::Registered).map_err(|error| OpError::Internal(error.into()))?
+        };
+        let worker = WorkerRow {
+            id: id.clone(),
+            account: who.account.clone(),
+            version: before.as_ref().map_or(0, |worker| worker.version),
+            standing,
+            incarnation: what.incarnation,
+            program_version: what.version.clone(),
+            capabilities: what.capabilities.clone(),
+            beat: before
+                .as_ref()
+                .filter(|worker| worker.incarnation == what.incarnation)
+                .map_or(0, |worker| worker.beat),
+            registered_at: now,
+            seen_at: now,
+        };
+        let mut commit = worker.commit();
+        commit.join(who.once());
+        match app.store.commit(commit).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(replayed()),
+            Err(StoreError::Conflict(_)) => continue,
+            Err(error) => return Err(error.into()),
+        }
+        app.workers.changed();
+        lapse::superseded(app, &who.actor(), &id, what.incarnation, &what.unreported).await?;
+        let needs = app.needs.all(&app.store).await?;
+        let fits = needs.iter().filter(|(_, need)| unfit(need, &worker.capabilities).is_none()).count();
+        return Ok(Registered {
+            state: worker.standing.state,
+            heartbeat_s: app.config.timing.heartbeat_s,
+            lease_s: app.config.timing.lease_s,
+            give_up_permille: give_up_permille(app),
+            satisfies: u32::try_from(fits).unwrap_or(u32::MAX),
+        });
+    }
+    Err(OpError::Unavailable("this worker registers more than once at the same time; try again".to_owned()))
+}
+
+fn give_up_permille(app: &App) -> u32 {
+    let timing = &app.config.timing;
+    u32::try_from(timing.give_up_s * 1_000 / timing.lease_s.max(1)).unwrap_or(1_000)
+}
+
+fn check(what: &Registration) -> Result<(), OpError> {
+    if what.protocol != PROTOCOL_VERSION {
+        let detail = format!(
+            "the worker speaks protocol {}, this coordinator {PROTOCOL_VERSION}; bring both to the same version",
+            what.protocol
+        );
+        return Err(OpError::refused(Code::ProtocolVersion, detail));
+    }
+    if !(1..=1_024).contains(&what.capabilities.slots) {
+        return Err(OpError::field(Code::BadField, "slots", "expected 1 to 1024"));
+    }
+    Ok(())
+}
+
+/// A worker has taken its leave. What it still holds ends at once.
+pub async fn leave(app: &App, who: &Caller, id: WorkerId, incarnation: Incarnation) -> Result<(), OpError> {
+    let worker = known(app, who, &id).await?;
+    if worker.incarnation != incarnation {
+        running_here(&worker, incarnation)?;
+    }
+    lapse::of_worker(app, &who.actor(), &id, Lapse::Left).await?;
+    change(app, who, &id, WorkerEvent::Left).await?;
+    Ok(())
+}
+
+/// Every worker, by name.
+pub async fn list(app: &App, who: &Caller) -> Result<WorkerList, OpError> {
+    let busy = app.store.busy().await?;
+    let workers = app.store.workers().await?.into_iter().filter(|worker| may_see(who, worker));
+    Ok(WorkerList { workers: workers.map(|worker| view(worker, &busy)).collect() })
+}
+
+/// One worker.
+pub async fn show(app: &App, who: &Caller, id: WorkerId) -> Result<WorkerView, OpError> {
+    let worker = app.store.worker(&id).await?.filter(|worker| may_see(who, worker)).ok_or_else(no_such_worker)?;
+    Ok(view(worker, &app.store.busy().await?))
+}
+
+/// Clients see where their jobs may run; a worker sees itself.
+fn may_see(who: &Caller, worker: &WorkerRow) -> bool {
+    who.role != Role::Worker || worker.account == who.account
+}
+
+fn view(worker: WorkerRow, busy: &std::collections::BTreeMap<WorkerId, u32>) -> WorkerView {
+    WorkerView {
+        busy: busy.get(&worker.id).copied().unwrap_or(0),
+        id: worker.id,
+        account: worker.account,
+        state: worker.standing.state,
+        version: worker.program_version,
+        capabilities: worker.capabilities,
+        registered_at: worker.registered_at,
+        seen_at: worker.seen_at,
+    }
+}
+
+/// The worker is to finish what runs and leave.
+pub async fn drain(app: &App, who: &Caller, id: WorkerId) -> Result<WorkerView, OpError> {
+    change(app, who, &id, WorkerEvent::Drained).await
+}
+
+/// The worker is to take no new work.
+pub async fn pause(app: &App, who: &Caller, id: WorkerId) -> Result<WorkerView, OpError> {
+    change(app, who, &id, WorkerEvent::Paused).await
+}
+
+/// The worker is to take work again.
+pub async fn resume(app: &App, who: &Caller, id: WorkerId) -> Result<WorkerView, OpError> {
+    change(app, who, &id, WorkerEvent::Resumed).await
+}
+
+async fn change(app: &App, who: &Caller, id: &WorkerId, event: WorkerEvent) -> Result<WorkerView, OpError> {
+    for _ in 0..TRIES {
+        let worker = app.store.worker(id).await?.ok_or_else(no_such_worker)?;
+        let standing =
+            worker.standing.on(event).map_err(|error| OpError::refused(Code::WrongState, error.to_string()))?;
+        let next = WorkerRow { standing, ..worker };
+        match app.store.commit(changed(&next, who.once())).await {
+            Ok(()) => {
+                app.workers.changed();
+                app.bells.ring(&ffleet_protocol::topic::Topic::Worker(id.clone()));
+                return Ok(view(next, &app.store.busy().await?));
+            }
+            Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(replayed()),
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(OpError::Unavailable("this worker keeps changing; send the request again".to_owned()))
+}
+
+fn changed(worker: &WorkerRow, once: Commit) -> Commit {
+    let mut commit = worker.commit();
+    commit.join(once);
+    commit
+}

@@ -1,0 +1,108 @@
+//! The life of a coordinator: from its configuration to a clean end.
+
+use std::{future::Future, net::TcpListener, path::Path, time::Duration};
+
+use actix_web::web::Data;
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::App,
+    auth,
+    config::{Config, Database},
+    http, janitor,
+    store::Store,
+};
+
+/// Opens the database with the configured master key and puts a coordinator together; it does not serve yet.
+///
+/// # Errors
+/// When a key file or the database cannot be used; the message says which and what to do.
+pub async fn open(config: Config) -> anyhow::Result<App> {
+    let keyring = auth::load(&config.master_key)?;
+    writable(&config.database)?;
+    let store = Store::open(&config.database.url).await.context("cannot open the database")?;
+    auth::admit(&store, &keyring).await?;
+    Ok(App::new(config, store, keyring))
+}
+
+/// SQLite's own words for a folder that cannot be written name neither the folder nor the way out.
+fn writable(database: &Database) -> anyhow::Result<()> {
+    let Some(path) = database.url.strip_prefix("sqlite:") else { return Ok(()) };
+    let path = Path::new(path.strip_prefix("//").unwrap_or(path).split('?').next().unwrap_or_default());
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let what_to_do = "SQLite keeps further files beside the database; make the folder and let this user write in it, or set \
+                      `database.url` to another place";
+    let probe = tempfile_in(folder);
+    probe.with_context(|| format!("cannot write in the folder {} of the database; {what_to_do}", folder.display()))
+}
+
+/// Makes and removes a file: the only honest answer to whether one can be made (access(2) knows neither read-only mounts
+/// nor quotas).
+fn tempfile_in(folder: &Path) -> std::io::Result<()> {
+    let path = folder.join(format!(".ffleet-{:016x}", rand::random::<u64>()));
+    std::fs::OpenOptions::new().write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)
+}
+
+/// Takes the address that is configured.
+///
+/// # Errors
+/// When it cannot be had; the message says why and what to do.
+pub fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(listen).map_err(|error| {
+        let what_to_do = match error.kind() {
+            std::io::ErrorKind::AddrInUse => "another program uses this port; stop it, or set `listen` to another one",
+            std::io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need a right of their own; set `listen` to another one"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address; set `listen` to one that it has",
+            _ => "check `listen`",
+        };
+        anyhow::anyhow!("cannot listen on {listen}: {what_to_do} ({error})")
+    })?;
+    // The server polls it; a blocking socket would stop a whole thread.
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Serves until `shutdown` is ready, then leaves in order: not ready any more, long polls are answered, requests under way
+/// end.
+///
+/// # Errors
+/// When a part that must run for ever has ended: a coordinator that limps is worse than one that is started again.
+pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let scheme = if app.config.tls.is_some() { "https" } else { "http" };
+    let server = http::server(app.clone(), listener)?;
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server);
+    let stop = CancellationToken::new();
+    let mut sweeping = tokio::spawn(janitor::run(app.clone().into_inner(), stop.clone()));
+    tracing::info!(addr = %format!("{scheme}://{address}"), "listening on {scheme}://{address}");
+
+    let ended = tokio::select! {
+        () = shutdown => None,
+        end = &mut serving => Some(format!("the server has ended by itself: {end:?}")),
+        end = &mut sweeping => Some(format!("the janitor has ended by itself: {end:?}")),
+    };
+
+    tracing::info!("leaving: no longer ready, letting requests end");
+    app.leaving.cancel();
+    let patience = Duration::from_secs(app.config.timing.shutdown_s);
+    if tokio::time::timeout(patience, handle.stop(true)).await.is_err() {
+        tracing::warn!(after_s = patience.as_secs(), "some requests did not end; leaving them");
+        drop(tokio::time::timeout(Duration::from_secs(1), handle.stop(false)).await);
+    }
+    stop.cancel();
+    match ended {
+        None => {
+            // A chore is one bounded write; waiting for it leaves nothing half known in the log.
+            drop(tokio::time::timeout(patience, sweeping).await);
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Some(what) => Err(anyhow::anyhow!(what)),
+    }
+}

@@ -1,0 +1,121 @@
+//! What a claim looks at. What it reads is a hint; the commit is the claim.
+
+use ffleet_protocol::{
+    id::{AccountId, JobId, TaskId, Token, WorkerId},
+    job::Need,
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
+};
+
+use super::{Store, StoreError, needs::Needs, row};
+
+/// A task that can be claimed now, as far as the read could tell.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub(crate) struct Candidate {
+    pub(crate) id: uuid::Uuid,
+    pub(crate) job_id: uuid::Uuid,
+    pub(crate) neg_priority: i64,
+    pub(crate) fair_key: i64,
+}
+
+impl Candidate {
+    pub(crate) fn job(&self) -> JobId {
+        JobId(self.job_id)
+    }
+
+    pub(crate) fn task(&self) -> TaskId {
+        TaskId(self.id)
+    }
+}
+
+/// Reads that one statement joins; SQLite takes at most 500.
+const UNION: usize = 100;
+
+impl Store {
+    /// The first `limit` claimable tasks of each of these needs, merged in the order in which they are due.
+    ///
+    /// One short read of an index per need: `need IN (…) ORDER BY … LIMIT` would sort the whole backlog instead.
+    pub(crate) async fn claimable(&self, needs: &[i64], limit: u64) -> Result<Vec<Candidate>, StoreError> {
+        let mut found = Vec::new();
+        for part in needs.chunks(UNION) {
+            let sql = part
+                .iter()
+                .map(|need| {
+                    format!(
+                        "SELECT id, job_id, neg_priority, fair_key FROM (SELECT id, job_id, neg_priority, fair_key \
+                         FROM tasks WHERE claim_need = {need} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
+                    )
+                })
+                .collect::<Vec<_>>()
+                .join(" UNION ALL ");
+            let db = self.reader();
+            let statement = Statement::from_string(db.get_database_backend(), sql);
+            found.append(&mut Candidate::find_by_statement(statement).all(db).await?);
+        }
+        found.sort_by_key(|candidate| (candidate.neg_priority, candidate.fair_key, candidate.id));
+        Ok(found)
+    }
+
+    /// The tasks that a claim was granted already, with the number of each grant.
+    pub(crate) async fn granted(&self, worker: &WorkerId, token: Token) -> Result<Vec<(TaskId, JobId, u32)>, StoreError> {
+        let found = row::attempt::Entity::find()
+            .filter(row::attempt::Column::WorkerId.eq(worker.as_str()))
+            .filter(row::attempt::Column::Token.eq(token.0))
+            .order_by_asc(row::attempt::Column::GrantNo)
+            .all(self.reader())
+            .await?;
+        found
+            .into_iter()
+            .map(|row| Ok((TaskId(row.task_id), JobId(row.job_id), super::convert::count(row.epoch)?)))
+            .collect()
+    }
+
+    /// The lowest fair key among claimable tasks of a priority.
+    pub(crate) async fn lowest_claimable(&self, priority: i32) -> Result<Option<i64>, StoreError> {
+        Ok(row::task::Entity::find()
+            .select_only()
+            .column(row::task::Column::FairKey)
+            .filter(row::task::Column::ClaimPriority.eq(-i64::from(priority)))
+            .order_by_asc(row::task::Column::FairKey)
+            .limit(1)
+            .into_tuple()
+            .one(self.reader())
+            .await?)
+    }
+
+    /// The highest fair key among a requester's unfinished tasks of a priority.
+    pub(crate) async fn highest_unfinished(&self, who: &AccountId, priority: i32) -> Result<Option<i64>, StoreError> {
+        Ok(row::task::Entity::find()
+            .select_only()
+            .column(row::task::Column::FairKey)
+            .filter(row::task::Column::Requester.eq(who.as_str()))
+            .filter(row::task::Column::LivePriority.eq(-i64::from(priority)))
+            .order_by_desc(row::task::Column::FairKey)
+            .limit(1)
+            .into_tuple()
+            .one(self.reader())
+            .await?)
+    }
+
+    /// How many claimable tasks of the same need go before this one.
+    pub(crate) async fn ahead(&self, task: &row::task::Model) -> Result<u64, StoreError> {
+        use row::task::Column as C;
+        let same = sea_orm::Condition::all().add(C::NegPriority.eq(task.neg_priority));
+        let before = sea_orm::Condition::any()
+            .add(C::NegPriority.lt(task.neg_priority))
+            .add(same.clone().add(C::FairKey.lt(task.fair_key)))
+            .add(same.add(C::FairKey.eq(task.fair_key)).add(C::Id.lt(task.id)));
+        Ok(row::task::Entity::find().filter(C::ClaimNeed.eq(task.need_id)).filter(before).count(self.reader()).await?)
+    }
+
+    /// The need of a row.
+    pub(crate) async fn need(&self, needs: &Needs, id: i64) -> Result<Need, StoreError> {
+        let all = needs.all(self).await?;
+        all.iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, need)| need.clone())
+            .ok_or_else(|| StoreError::corrupt(id, "no such need"))
+    }
+}

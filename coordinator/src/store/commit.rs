@@ -1,0 +1,200 @@
+//! One unit of change as data: what must still hold, and what is written then. All of it happens or nothing does.
+//!
+//! Because a commit is data and not a closure, the single writer of SQLite can put many of them into one transaction, and
+//! a database with many writers can run the same one in a transaction of its own.
+
+use ffleet_protocol::id::{AccountId, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
+use sea_orm::sea_query::{DeleteStatement, InsertStatement, UpdateStatement};
+
+use super::row;
+
+/// What must hold when the commit happens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Guard {
+    /// The job's row is the one that was read.
+    Job(JobId, i64),
+    /// The task's row is the one that was read.
+    Task(TaskId, i64),
+    /// The task's output stands where it was read.
+    Output(TaskId, i64),
+    /// The worker's row is the one that was read.
+    Worker(WorkerId, i64),
+    /// The account's row is the one that was read.
+    Account(AccountId, i64),
+    /// The task is leased under this epoch and token.
+    Held(TaskId, u32, Token),
+    /// Nobody has used this nonce.
+    FreshNonce(KeyId, String),
+    /// Nobody has used this idempotency key.
+    FreshIdempotency(AccountId, String),
+    /// No such worker yet.
+    FreshWorker(WorkerId),
+    /// No such account yet.
+    FreshAccount(AccountId),
+    /// No such need yet.
+    FreshNeed(String),
+    /// This claim has not brought that many grants yet: worker, token, number.
+    FreshGrant(WorkerId, Token, i64),
+}
+
+impl Guard {
+    /// What a loser is told kept changing.
+    pub(crate) fn what(&self) -> Conflicting {
+        match self {
+            Self::Job(..) => Conflicting::Job,
+            Self::Task(..) | Self::Held(..) => Conflicting::Task,
+            Self::Output(..) => Conflicting::Output,
+            Self::Worker(..) | Self::FreshWorker(_) => Conflicting::Worker,
+            Self::Account(..) | Self::FreshAccount(_) => Conflicting::Account,
+            Self::FreshNonce(..) => Conflicting::Nonce,
+            Self::FreshIdempotency(..) => Conflicting::Idempotency,
+            Self::FreshNeed(_) => Conflicting::Need,
+            Self::FreshGrant(..) => Conflicting::Grant,
+        }
+    }
+}
+
+/// What stood in the way of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflicting {
+    /// The job.
+    Job,
+    /// The task.
+    Task,
+    /// Its output.
+    Output,
+    /// The worker.
+    Worker,
+    /// The account.
+    Account,
+    /// The nonce was used.
+    Nonce,
+    /// The idempotency key was used.
+    Idempotency,
+    /// The need exists.
+    Need,
+    /// The claim was answered.
+    Grant,
+}
+
+impl std::fmt::Display for Conflicting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Job => "the job",
+            Self::Task => "the task",
+            Self::Output => "the task's output",
+            Self::Worker => "the worker",
+            Self::Account => "the account",
+            Self::Nonce => "the nonce",
+            Self::Idempotency => "the idempotency key",
+            Self::Need => "the list of needs",
+            Self::Grant => "the claim",
+        })
+    }
+}
+
+/// One unit of change.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Commit {
+    /// All must hold, or nothing is written.
+    pub(crate) guards: Vec<Guard>,
+    /// Rows that exist; each statement names the version it was decided on.
+    pub(crate) updates: Vec<UpdateStatement>,
+    /// Rows that go.
+    pub(crate) deletes: Vec<DeleteStatement>,
+    /// Rows whose id the database gives.
+    pub(crate) inserts: Vec<InsertStatement>,
+    /// Rows that come.
+    pub(crate) rows: Rows,
+}
+
+macro_rules! rows {
+    ($($field:ident: $module:ident),+ $(,)?) => {
+        /// New rows, by table, in the order in which they are written.
+        #[derive(Debug, Clone, Default)]
+        pub(crate) struct Rows { $(pub(crate) $field: Vec<row::$module::Model>),+ }
+
+        impl Rows {
+            /// Takes over another commit's rows.
+            pub(crate) fn append(&mut self, other: &mut Self) {
+                $(self.$field.append(&mut other.$field);)+
+            }
+
+            /// Writes everything, many rows a statement.
+            pub(crate) async fn insert(self, db: &impl sea_orm::ConnectionTrait) -> Result<(), sea_orm::DbErr> {
+                $(insert_all::<row::$module::Entity, row::$module::ActiveModel>(db, self.$field).await?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+rows! {
+    installations: installation,
+    accounts: account,
+    keys: account_key,
+    nonces: nonce,
+    idempotency: idempotency,
+    workers: worker,
+    jobs: job,
+    specs: job_spec,
+    labels: job_label,
+    tasks: task,
+    deps: task_dep,
+    outputs: output,
+    chunks: chunk,
+    attempts: attempt,
+    events: event,
+}
+
+/// Parameters of one statement, far below SQLite's 32,766 and MariaDB's 65,535.
+const PARAMETERS: usize = 16_000;
+
+async fn insert_all<E, A>(db: &impl sea_orm::ConnectionTrait, models: Vec<E::Model>) -> Result<(), sea_orm::DbErr>
+where
+    E: sea_orm::EntityTrait,
+    E::Model: sea_orm::IntoActiveModel<A>,
+    A: sea_orm::ActiveModelTrait<Entity = E> + Send,
+{
+    use sea_orm::{EntityTrait, IntoActiveModel, Iterable};
+    let at_once = (PARAMETERS / E::Column::iter().count().max(1)).clamp(1, 1_000);
+    let mut models = models.into_iter().peekable();
+    while models.peek().is_some() {
+        let part: Vec<A> = models.by_ref().take(at_once).map(IntoActiveModel::into_active_model).collect();
+        <E as EntityTrait>::insert_many(part).exec_without_returning(db).await?;
+    }
+    Ok(())
+}
+
+impl Commit {
+    /// Adds a nonce that must be fresh.
+    pub(crate) fn use_nonce(&mut self, key_id: &KeyId, nonce: &str, request_id: RequestId, expires_at: i64) {
+        self.guards.push(Guard::FreshNonce(key_id.clone(), nonce.to_owned()));
+        self.rows.nonces.push(row::nonce::Model {
+            key_id: key_id.as_str().to_owned(),
+            nonce: nonce.to_owned(),
+            request_id: request_id.0,
+            expires_at,
+        });
+    }
+
+    /// Adds everything of another commit to this one.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        self.guards.append(&mut other.guards);
+        self.updates.append(&mut other.updates);
+        self.deletes.append(&mut other.deletes);
+        self.inserts.append(&mut other.inserts);
+        self.rows.append(&mut other.rows);
+    }
+
+    /// How much it writes, roughly; bounds a batch.
+    pub(crate) fn weight(&self) -> usize {
+        1 + self.updates.len()
+            + self.deletes.len()
+            + self.rows.jobs.len()
+            + self.rows.tasks.len()
+            + self.rows.events.len()
+            + self.rows.chunks.len() * 4
+    }
+}
+

@@ -1,0 +1,43 @@
+//! What can go wrong between a decision and the disk.
+
+use super::commit::Conflicting;
+
+/// Why a verb of the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote first: read again and decide again.
+    #[error("{0} was changed by somebody else")]
+    Conflict(Conflicting),
+    /// The database does not answer or cannot be written now.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A row makes no sense.
+    #[error("the row of {id} makes no sense: {why}")]
+    Corrupt {
+        /// Which row.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The database refused a statement.
+    #[error("the database refused a statement")]
+    Other(#[source] sea_orm::DbErr),
+}
+
+impl StoreError {
+    /// A row that makes no sense.
+    pub(crate) fn corrupt(id: impl ToString, why: impl ToString) -> Self {
+        Self::Corrupt { id: id.to_string(), why: why.to_string() }
+    }
+}
+
+impl From<sea_orm::DbErr> for StoreError {
+    fn from(error: sea_orm::DbErr) -> Self {
+        let text = error.to_string();
+        let passing = matches!(error, sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_))
+            || ["database or disk is full", "disk I/O error", "database is locked", "unable to open database"]
+                .iter()
+                .any(|words| text.contains(words));
+        if passing { Self::Unavailable(text) } else { Self::Other(error) }
+    }
+}

@@ -1,0 +1,274 @@
+//! Deciding guards: one SELECT per table for a whole batch of commits, then by hand, in the order in which they came.
+
+use std::collections::{HashMap, HashSet};
+
+use ffleet_protocol::id::{TaskId, Token};
+use sea_orm::{sea_query::ExprTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use uuid::Uuid;
+
+use super::{
+    commit::{Commit, Conflicting, Guard},
+    row,
+};
+
+/// What the database says about everything that the guards of a batch name.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    versions: HashMap<Key, i64>,
+    held: HashMap<TaskId, (i64, Option<Uuid>)>,
+    taken: HashSet<Guard>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Job(Uuid),
+    Task(Uuid),
+    Output(Uuid),
+    Worker(String),
+    Account(String),
+}
+
+/// Rows that one SELECT asks for.
+const AT_ONCE: usize = 500;
+
+impl Facts {
+    /// Looks everything up.
+    pub(crate) async fn read(db: &impl ConnectionTrait, commits: &[&Commit]) -> Result<Self, DbErr> {
+        let mut facts = Self::default();
+        let guards: Vec<&Guard> = commits.iter().flat_map(|commit| &commit.guards).collect();
+        facts.versions(db, &guards).await?;
+        facts.held(db, &guards).await?;
+        facts.fresh(db, &guards).await?;
+        Ok(facts)
+    }
+
+    async fn versions(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        let (mut jobs, mut tasks, mut outputs, mut workers, mut accounts) = (vec![], vec![], vec![], vec![], vec![]);
+        for guard in guards {
+            match guard {
+                Guard::Job(id, _) => jobs.push(id.0),
+                Guard::Task(id, _) => tasks.push(id.0),
+                Guard::Output(id, _) => outputs.push(id.0),
+                Guard::Worker(id, _) => workers.push(id.as_str().to_owned()),
+                Guard::Account(id, _) => accounts.push(id.as_str().to_owned()),
+                Guard::Held(..)
+                | Guard::FreshNonce(..)
+                | Guard::FreshIdempotency(..)
+                | Guard::FreshWorker(_)
+                | Guard::FreshAccount(_)
+                | Guard::FreshNeed(_)
+                | Guard::FreshGrant(..) => {}
+            }
+        }
+        macro_rules! look {
+            ($table:ident, $id:ident, $ids:expr, $key:expr, $idty:ty) => {
+                for part in $ids.chunks(AT_ONCE) {
+                    let found: Vec<($idty, i64)> = row::$table::Entity::find()
+                        .select_only()
+                        .column(row::$table::Column::$id)
+                        .column(row::$table::Column::Version)
+                        .filter(row::$table::Column::$id.is_in(part.iter().cloned()))
+                        .into_tuple()
+                        .all(db)
+                        .await?;
+                    self.versions.extend(found.into_iter().map(|(id, version)| ($key(id), version)));
+                }
+            };
+        }
+        look!(job, Id, jobs, Key::Job, Uuid);
+        look!(task, Id, tasks, Key::Task, Uuid);
+        look!(output, TaskId, outputs, Key::Output, Uuid);
+        look!(worker, Id, workers, Key::Worker, String);
+        look!(account, Id, accounts, Key::Account, String);
+        Ok(())
+    }
+
+    async fn held(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        let ids: Vec<Uuid> =
+            guards.iter().filter_map(|guard| if let Guard::Held(id, ..) = guard { Some(id.0) } else { None }).collect();
+        for part in ids.chunks(AT_ONCE) {
+            let found: Vec<(Uuid, i64, Option<Uuid>)> = row::task::Entity::find()
+                .select_only()
+                .column(row::task::Column::Id)
+                .column(row::task::Column::Epoch)
+                .column(row::task::Column::HolderToken)
+                .filter(row::task::Column::Id.is_in(part.iter().copied()))
+                .filter(row::task::Column::WorkerId.is_not_null())
+                .into_tuple()
+                .all(db)
+                .await?;
+            self.held.extend(found.into_iter().map(|(id, epoch, token)| (TaskId(id), (epoch, token))));
+        }
+        Ok(())
+    }
+
+    /// Looks for the rows that must not be there. Pairs are asked for one OR each: the primary key answers each at once.
+    async fn fresh(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        use row::{account, need, worker};
+        macro_rules! exists {
+            ($guard:expr, $entity:ty, $condition:expr) => {
+                if <$entity>::find().filter($condition).limit(1).one(db).await?.is_some() {
+                    self.taken.insert((*$guard).clone());
+                }
+            };
+        }
+        self.fresh_pairs(db, guards).await?;
+        for guard in guards {
+            match guard {
+                Guard::FreshWorker(id) => exists!(guard, worker::Entity, worker::Column::Id.eq(id.as_str())),
+                Guard::FreshAccount(id) => exists!(guard, account::Entity, account::Column::Id.eq(id.as_str())),
+                Guard::FreshNeed(canonical) => {
+                    exists!(guard, need::Entity, need::Column::Canonical.eq(canonical.as_str()));
+                }
+                Guard::FreshNonce(..)
+                | Guard::FreshIdempotency(..)
+                | Guard::FreshGrant(..)
+                | Guard::Job(..)
+                | Guard::Task(..)
+                | Guard::Output(..)
+                | Guard::Worker(..)
+                | Guard::Account(..)
+                | Guard::Held(..) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn fresh_pairs(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        use row::{attempt, idempotency, nonce};
+        for part in guards.chunks(AT_ONCE) {
+            let (mut nonces, mut keys, mut grants) = (Condition::any(), Condition::any(), Condition::any());
+            for guard in part {
+                match guard {
+                    Guard::FreshNonce(key_id, text) => {
+                        nonces = nonces.add(
+                            nonce::Column::KeyId.eq(key_id.as_str()).and(nonce::Column::Nonce.eq(text.as_str())),
+                        );
+                    }
+                    Guard::FreshIdempotency(account, key) => {
+                        keys = keys.add(
+                            idempotency::Column::AccountId
+                                .eq(account.as_str())
+                                .and(idempotency::Column::IdempotencyKey.eq(key.as_str())),
+                        );
+                    }
+                    Guard::FreshGrant(worker, token, number) => {
+                        grants = grants.add(
+                            attempt::Column::WorkerId
+                                .eq(worker.as_str())
+                                .and(attempt::Column::Token.eq(token.0))
+                                .and(attempt::Column::GrantNo.eq(*number)),
+                        );
+                    }
+                    Guard::FreshWorker(_)
+                    | Guard::FreshAccount(_)
+                    | Guard::FreshNeed(_)
+                    | Guard::Job(..)
+                    | Guard::Task(..)
+                    | Guard::Output(..)
+                    | Guard::Worker(..)
+                    | Guard::Account(..)
+                    | Guard::Held(..) => {}
+                }
+            }
+            if !nonces.is_empty() {
+                let found: Vec<(String, String)> = nonce::Entity::find()
+                    .select_only()
+                    .columns([nonce::Column::KeyId, nonce::Column::Nonce])
+                    .filter(nonces)
+                    .into_tuple()
+                    .all(db)
+                    .await?;
+                self.taken.extend(
+                    found.into_iter().filter_map(|(key, text)| Some(Guard::FreshNonce(key.parse().ok()?, text))),
+                );
+            }
+            if !keys.is_empty() {
+                let found: Vec<(String, String)> = idempotency::Entity::find()
+                    .select_only()
+                    .columns([idempotency::Column::AccountId, idempotency::Column::IdempotencyKey])
+                    .filter(keys)
+                    .into_tuple()
+                    .all(db)
+                    .await?;
+                self.taken.extend(
+                    found
+                        .into_iter()
+                        .filter_map(|(account, key)| Some(Guard::FreshIdempotency(account.parse().ok()?, key))),
+                );
+            }
+            if !grants.is_empty() {
+                let found: Vec<(String, Uuid, i64)> = attempt::Entity::find()
+                    .select_only()
+                    .columns([attempt::Column::WorkerId, attempt::Column::Token, attempt::Column::GrantNo])
+                    .filter(grants)
+                    .into_tuple()
+                    .all(db)
+                    .await?;
+                self.taken.extend(found.into_iter().filter_map(|(worker, token, number)| {
+                    Some(Guard::FreshGrant(worker.parse().ok()?, Token(token), number))
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a commit into the batch if all its guards hold, counting what it will have changed; otherwise says which
+    /// guard does not.
+    pub(crate) fn admit(&mut self, commit: &Commit) -> Result<(), Conflicting> {
+        if let Some(lost) = commit.guards.iter().find(|guard| !self.holds(guard)) {
+            return Err(lost.what());
+        }
+        for guard in &commit.guards {
+            match guard {
+                Guard::FreshNonce(..)
+                | Guard::FreshIdempotency(..)
+                | Guard::FreshWorker(_)
+                | Guard::FreshAccount(_)
+                | Guard::FreshNeed(_)
+                | Guard::FreshGrant(..) => {
+                    self.taken.insert(guard.clone());
+                }
+                Guard::Held(..) => {}
+                Guard::Job(..) | Guard::Task(..) | Guard::Output(..) | Guard::Worker(..) | Guard::Account(..) => {
+                    // Whoever guards a row also bumps it; a later commit of this batch that read the same version loses.
+                    if let Some((key, version)) = versioned(guard) {
+                        self.versions.insert(key, version + 1);
+                    }
+                    if let Guard::Task(id, _) = guard {
+                        // Its lease may be another one now. Whoever needs it held comes again in the next batch.
+                        self.held.remove(id);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&self, guard: &Guard) -> bool {
+        if let Some((key, version)) = versioned(guard) {
+            return self.versions.get(&key) == Some(&version);
+        }
+        if let Guard::Held(id, epoch, token) = guard {
+            return self.held.get(id) == Some(&(i64::from(*epoch), Some(token.0)));
+        }
+        !self.taken.contains(guard)
+    }
+}
+
+fn versioned(guard: &Guard) -> Option<(Key, i64)> {
+    match guard {
+        Guard::Job(id, version) => Some((Key::Job(id.0), *version)),
+        Guard::Task(id, version) => Some((Key::Task(id.0), *version)),
+        Guard::Output(id, version) => Some((Key::Output(id.0), *version)),
+        Guard::Worker(id, version) => Some((Key::Worker(id.as_str().to_owned()), *version)),
+        Guard::Account(id, version) => Some((Key::Account(id.as_str().to_owned()), *version)),
+        Guard::Held(..)
+        | Guard::FreshNonce(..)
+        | Guard::FreshIdempotency(..)
+        | Guard::FreshWorker(_)
+        | Guard::FreshAccount(_)
+        | Guard::FreshNeed(_)
+        | Guard::FreshGrant(..) => None,
+    }
+}

@@ -1,0 +1,165 @@
+//! Listings: pages by key, stable under inserts, and counts that do not grow with history.
+
+use std::collections::BTreeMap;
+
+use ffleet_protocol::{
+    Timestamp,
+    id::{AccountId, JobId},
+    job::JobSummary,
+    state::JobStatus,
+};
+use jiff::SignedDuration;
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query},
+};
+use uuid::Uuid;
+
+use super::{Store, StoreError, convert::micros, jobs::JobRow, row};
+
+/// What a page is to contain.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Page {
+    pub(crate) requester: Option<AccountId>,
+    pub(crate) statuses: Vec<JobStatus>,
+    pub(crate) label: Option<(String, String)>,
+    pub(crate) since: Option<Timestamp>,
+    /// Ids from this one on, up to that one.
+    pub(crate) between: Option<(Uuid, Uuid)>,
+    /// Ids before this one.
+    pub(crate) before: Option<JobId>,
+    pub(crate) limit: u64,
+}
+
+/// How far the clock that makes ids may be from the one that stamps rows.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_mins(10);
+
+impl Store {
+    /// One page of jobs, the newest first.
+    pub(crate) async fn page(&self, page: &Page) -> Result<Vec<JobSummary>, StoreError> {
+        use row::job::Column as C;
+        let mut query = row::job::Entity::find().order_by_desc(C::Id).limit(page.limit);
+        if let Some(requester) = &page.requester {
+            query = query.filter(C::Requester.eq(requester.as_str()));
+        }
+        if !page.statuses.is_empty() {
+            query = query.filter(C::Status.is_in(page.statuses.iter().map(|status| status.as_str())));
+        }
+        if let Some((key, value)) = &page.label {
+            let labelled = Query::select()
+                .column(row::job_label::Column::JobId)
+                .from(row::job_label::Entity)
+                .and_where(Expr::col(row::job_label::Column::LabelKey).eq(key.as_str()))
+                .and_where(Expr::col(row::job_label::Column::LabelValue).eq(value.as_str()))
+                .to_owned();
+            query = query.filter(C::Id.in_subquery(labelled));
+        }
+        if let Some(since) = page.since {
+            // Ids carry their time, so the index ends the search where the answer ends.
+            query = query.filter(C::CreatedAt.gte(micros(since))).filter(C::Id.gte(first_id(since)));
+        }
+        if let Some((from, to)) = page.between {
+            query = query.filter(C::Id.gte(from)).filter(C::Id.lte(to));
+        }
+        if let Some(before) = page.before {
+            query = query.filter(C::Id.lt(before.0));
+        }
+        let jobs: Vec<JobRow> =
+            query.all(self.reader()).await?.into_iter().map(JobRow::read).collect::<Result<_, _>>()?;
+        self.summaries(jobs).await
+    }
+
+    /// Jobs as listings show them.
+    pub(crate) async fn summaries(&self, jobs: Vec<JobRow>) -> Result<Vec<JobSummary>, StoreError> {
+        let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+        let mut specs = self.specs(&ids).await?;
+        jobs.into_iter()
+            .map(|job| {
+                let spec = specs.remove(&job.id).ok_or_else(|| StoreError::corrupt(job.id, "it has no spec"))?;
+                Ok(JobSummary {
+                    id: job.id,
+                    requester: job.requester,
+                    status: job.status,
+                    program: spec.program,
+                    args: spec.args,
+                    priority: job.priority,
+                    labels: spec.labels,
+                    created_at: job.created_at,
+                    started_at: job.started_at,
+                    ended_at: job.ended_at,
+                    outcome: job.outcome,
+                })
+            })
+            .collect()
+    }
+
+    /// How many jobs stand where: those that have not ended, and those that ended after `since`.
+    pub(crate) async fn counts(&self, who: Option<&AccountId>, since: Timestamp) -> Result<BTreeMap<String, u64>, StoreError> {
+        #[derive(FromQueryResult)]
+        struct Count {
+            status: String,
+            n: i64,
+        }
+        use row::job::Column as C;
+        let ended = [JobStatus::Completed, JobStatus::Failed, JobStatus::Canceled].map(JobStatus::as_str);
+        let live = C::Status.is_not_in(ended);
+        let recent = C::EndedAt.gte(micros(since));
+        let mut counts = BTreeMap::new();
+        for filter in [live, recent] {
+            let mut query = row::job::Entity::find()
+                .select_only()
+                .column(C::Status)
+                .column_as(C::Id.count(), "n")
+                .filter(filter)
+                .group_by(C::Status);
+            if let Some(who) = who {
+                query = query.filter(C::Requester.eq(who.as_str()));
+            }
+            for row in query.into_model::<Count>().all(self.reader()).await? {
+                *counts.entry(row.status).or_default() += u64::try_from(row.n).unwrap_or(0);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+/// An id below every one that was made at or after `since`.
+fn first_id(since: Timestamp) -> Uuid {
+    let from = since.saturating_sub(CLOCKS_APART).map_or(0, |at| at.as_millisecond());
+    let millis = u64::try_from(from).unwrap_or(0);
+    // RFC 9562, UUIDv7: the first 48 bits are milliseconds since 1970.
+    Uuid::from_u128(u128::from(millis) << 80)
+}
+
+/// The ids that begin with some hexadecimal digits, dashes aside.
+pub(crate) fn ids_beginning(prefix: &str) -> Option<(Uuid, Uuid)> {
+    let digits: String = prefix.chars().filter(|c| *c != '-').collect();
+    if digits.is_empty() || digits.len() > 32 || !digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    let low = u128::from_str_radix(&format!("{digits:0<32}"), 16).ok()?;
+    let high = u128::from_str_radix(&format!("{digits:f<32}"), 16).ok()?;
+    Some((Uuid::from_u128(low), Uuid::from_u128(high)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_spans_its_ids() {
+        let id = Uuid::now_v7();
+        let text = id.to_string();
+        for length in [1, 8, 13, 36] {
+            let (low, high) = ids_beginning(&text[..length]).unwrap();
+            assert!(low <= id && id <= high);
+        }
+        assert_eq!(ids_beginning("xyz"), None);
+        assert_eq!(ids_beginning(""), None);
+    }
+
+    #[test]
+    fn the_first_id_is_below_what_comes_after() {
+        assert!(first_id(Timestamp::now()) < Uuid::now_v7());
+    }
+}

@@ -1,0 +1,290 @@
+//! Output: chunks of records, compressed. A chunk holds the records of one stream of one batch, already encoded as the
+//! lines that followers read, so that reading is copying.
+
+use bytes::Bytes;
+use ffleet_protocol::{
+    id::TaskId,
+    log::{Data, FollowRecord, LineEnd, Progress, Record},
+    state::Stream,
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query},
+};
+
+use super::{
+    Store, StoreError,
+    commit::{Commit, Guard},
+    convert::{count, micros, to_json, word},
+    row,
+};
+use crate::domain::logcap::{Chunk, ChunkKey};
+
+/// One record as a follower reads it: a line of JSON with its newline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) stream: Stream,
+    pub(crate) json: Bytes,
+}
+
+/// What an append changes in the row of a task's output.
+#[derive(Debug, Clone)]
+pub(crate) struct Appended {
+    pub(crate) epoch: u32,
+    pub(crate) next_seq: u64,
+    pub(crate) stdout_bytes: u64,
+    pub(crate) stdout_lost: bool,
+    pub(crate) progress: Option<Progress>,
+}
+
+/// The commit of a batch: its chunks and one guarded bump of the output's row.
+pub(crate) fn append(
+    task: TaskId,
+    output: &row::output::Model,
+    records: &[Record],
+    new: &Appended,
+    now: ffleet_protocol::Timestamp,
+) -> Commit {
+    use row::output::Column as C;
+    let mut commit = Commit::default();
+    let mut kept = 0;
+    for stream in Stream::ALL {
+        let of_stream: Vec<&Record> = records.iter().filter(|record| record.stream == *stream).collect();
+        if let (Some(first), Some(last)) = (records.first(), records.last())
+            && !of_stream.is_empty()
+        {
+            let model = chunk(task, new.epoch, (first.seq, last.last_seq()), *stream, &of_stream, false);
+            if *stream != Stream::Stdout {
+                kept += model.bytes;
+            }
+            commit.rows.chunks.push(model);
+        }
+    }
+    let mut update = Query::update();
+    update
+        .table(row::output::Entity)
+        .value(C::Version, output.version + 1)
+        .value(C::Epoch, i64::from(new.epoch))
+        .value(C::NextSeq, i64::try_from(new.next_seq).unwrap_or(i64::MAX))
+        .value(C::KeptBytes, output.kept_bytes + kept)
+        .value(C::StdoutBytes, i64::try_from(new.stdout_bytes).unwrap_or(i64::MAX))
+        .value(C::StdoutTaken, i64::from(output.stdout_taken != 0 || new.stdout_bytes > 0))
+        .value(C::StdoutLost, i64::from(output.stdout_lost != 0 || new.stdout_lost))
+        .and_where(Expr::col(C::TaskId).eq(task.0))
+        .and_where(Expr::col(C::Version).eq(output.version));
+    if let Some(progress) = &new.progress {
+        update.value(C::Progress, to_json(progress)).value(C::ProgressAt, micros(now));
+    }
+    commit.guards.push(Guard::Output(task, output.version));
+    commit.updates.push(update);
+    commit
+}
+
+/// Bytes that a record stands for in limits.
+pub(crate) fn size(record: &Record) -> u64 {
+    match &record.data {
+        Data::Text(text) => text.len() as u64,
+        // Four letters for three bytes.
+        Data::B64(text) => (text.len() as u64 / 4) * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count() as u64,
+        Data::Dropped(_) => 0,
+    }
+}
+
+/// What a record costs on disk beyond its bytes: time, numbers, punctuation.
+const OVERHEAD: u64 = 16;
+
+fn chunk(
+    task: TaskId,
+    epoch: u32,
+    span: (u64, u64),
+    stream: Stream,
+    records: &[&Record],
+    thinned: bool,
+) -> row::chunk::Model {
+    let mut raw = Vec::new();
+    for record in records {
+        let line = FollowRecord::Output { task, epoch, record: (*record).clone() };
+        let json = to_json(&line);
+        raw.extend_from_slice(&record.seq.to_le_bytes());
+        raw.extend_from_slice(&record.last_seq().to_le_bytes());
+        raw.extend_from_slice(&u32::try_from(json.len() + 1).unwrap_or(u32::MAX).to_le_bytes());
+        raw.extend_from_slice(json.as_bytes());
+        raw.push(b'\n');
+    }
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    row::chunk::Model {
+        task_id: task.0,
+        epoch: i64::from(epoch),
+        batch_first: number(span.0),
+        stream: stream.as_str().to_owned(),
+        batch_last: number(span.1),
+        bytes: number(records.iter().map(|record| size(record) + OVERHEAD).sum()),
+        has_cr: i64::from(records.iter().any(|record| record.end == Some(LineEnd::Cr))),
+        thinned: i64::from(thinned),
+        data: lz4_flex::compress_prepend_size(&raw),
+    }
+}
+
+/// The lines of a chunk, in order.
+fn lines(row: &row::chunk::Model) -> Result<Vec<Line>, StoreError> {
+    let corrupt = |why: &str| StoreError::corrupt(TaskId(row.task_id), why);
+    let raw = lz4_flex::decompress_size_prepended(&row.data).map_err(|error| corrupt(&error.to_string()))?;
+    let stream = word(&row.stream)?;
+    let mut raw = Bytes::from(raw);
+    let mut lines = Vec::new();
+    while !raw.is_empty() {
+        if raw.len() < 20 {
+            return Err(corrupt("a chunk ends within a record"));
+        }
+        let head = raw.split_to(20);
+        let number = |at: usize| -> u64 { head[at..at + 8].iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)) };
+        let length = head[16..20].iter().rev().fold(0_usize, |n, byte| n << 8 | usize::from(*byte));
+        if raw.len() < length {
+            return Err(corrupt("a chunk ends within a line"));
+        }
+        lines.push(Line { seq: number(0), last_seq: number(8), stream, json: raw.split_to(length) });
+    }
+    Ok(lines)
+}
+
+impl Store {
+    /// The row of a task's output.
+    pub(crate) async fn output(&self, task: TaskId) -> Result<Option<row::output::Model>, StoreError> {
+        Ok(row::output::Entity::find_by_id(task.0).one(self.reader()).await?)
+    }
+
+    /// Lines of an attempt after a number, in order; at most those of `limit` chunks.
+    pub(crate) async fn lines_after(
+        &self,
+        task: TaskId,
+        epoch: u32,
+        after: u64,
+        only: Option<Stream>,
+        limit: u64,
+    ) -> Result<Vec<Line>, StoreError> {
+        use row::chunk::Column as C;
+        let mut query = row::chunk::Entity::find()
+            .filter(C::TaskId.eq(task.0))
+            .filter(C::Epoch.eq(i64::from(epoch)))
+            .filter(C::BatchLast.gt(i64::try_from(after).unwrap_or(i64::MAX)))
+            .order_by_asc(C::BatchFirst)
+            .limit(limit);
+        if let Some(stream) = only {
+            query = query.filter(C::Stream.eq(stream.as_str()));
+        }
+        let mut rows = query.all(self.reader()).await?;
+        // The streams of one batch belong together: a batch that the limit cut through waits for the next read.
+        if rows.len() as u64 == limit
+            && let Some(last) = rows.last().map(|row| row.batch_first)
+            && rows.first().map(|row| row.batch_first) != Some(last)
+        {
+            rows.retain(|row| row.batch_first != last);
+        }
+        let mut found = Vec::new();
+        for row in &rows {
+            found.append(&mut lines(row)?);
+        }
+        found.retain(|line| line.last_seq > after);
+        found.sort_by_key(|line| line.seq);
+        Ok(found)
+    }
+
+    /// What is kept of an attempt's output, without the data.
+    pub(crate) async fn chunks(&self, task: TaskId) -> Result<Vec<Chunk>, StoreError> {
+        use row::chunk::Column as C;
+        type Row = (i64, i64, String, i64, i64, i64);
+        let rows: Vec<Row> = row::chunk::Entity::find()
+            .select_only()
+            .columns([C::Epoch, C::BatchFirst, C::Stream, C::Bytes, C::HasCr, C::Thinned])
+            .filter(C::TaskId.eq(task.0))
+            .order_by_asc(C::Epoch)
+            .order_by_asc(C::BatchFirst)
+            .into_tuple()
+            .all(self.reader())
+            .await?;
+        let number = |n: i64| u64::try_from(n).map_err(|error| StoreError::corrupt(task, error));
+        rows.into_iter()
+            .map(|(epoch, first, stream, bytes, has_cr, thinned)| {
+                Ok(Chunk {
+                    epoch: count(epoch)?,
+                    stream: word(&stream)?,
+                    first: number(first)?,
+                    bytes: number(bytes)?,
+                    has_cr: has_cr != 0,
+                    thinned: thinned != 0,
+                })
+            })
+            .collect()
+    }
+
+    /// The records of one chunk, and the last number of the batch it came in.
+    pub(crate) async fn chunk_records(&self, task: TaskId, key: ChunkKey) -> Result<Option<Stored>, StoreError> {
+        let found = row::chunk::Entity::find_by_id((
+            task.0,
+            i64::from(key.epoch),
+            i64::try_from(key.first).unwrap_or(i64::MAX),
+            key.stream.as_str().to_owned(),
+        ))
+        .one(self.reader())
+        .await?;
+        let Some(row) = found else { return Ok(None) };
+        let mut records = Vec::new();
+        for line in lines(&row)? {
+            if let Ok(FollowRecord::Output { record, .. }) = serde_json::from_slice(&line.json) {
+                records.push(record);
+            }
+        }
+        let batch_last = u64::try_from(row.batch_last).map_err(|error| StoreError::corrupt(task, error))?;
+        Ok(Some(Stored { records, batch_last, bytes: row.bytes }))
+    }
+}
+
+/// A chunk that was read back.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) records: Vec<Record>,
+    pub(crate) batch_last: u64,
+    pub(crate) bytes: i64,
+}
+
+/// Replaces a chunk by what is left of its records; says how many bytes that frees.
+pub(crate) fn replace_chunk(commit: &mut Commit, task: TaskId, key: ChunkKey, was: &Stored, left: &[Record]) -> i64 {
+    delete_chunk(commit, task, key);
+    let all: Vec<&Record> = left.iter().collect();
+    let model = chunk(task, key.epoch, (key.first, was.batch_last), key.stream, &all, true);
+    let freed = was.bytes - model.bytes;
+    commit.rows.chunks.push(model);
+    freed
+}
+
+/// Removes a chunk.
+pub(crate) fn delete_chunk(commit: &mut Commit, task: TaskId, key: ChunkKey) {
+    use row::chunk::Column as C;
+    commit.deletes.push(
+        Query::delete()
+            .from_table(row::chunk::Entity)
+            .and_where(Expr::col(C::TaskId).eq(task.0))
+            .and_where(Expr::col(C::Epoch).eq(i64::from(key.epoch)))
+            .and_where(Expr::col(C::BatchFirst).eq(i64::try_from(key.first).unwrap_or(i64::MAX)))
+            .and_where(Expr::col(C::Stream).eq(key.stream.as_str()))
+            .to_owned(),
+    );
+}
+
+/// Counts what pruning freed.
+pub(crate) fn freed(commit: &mut Commit, output: &row::output::Model, bytes: i64) {
+    use row::output::Column as C;
+    let kept = if bytes < output.kept_bytes { output.kept_bytes - bytes } else { 0 };
+    commit.guards.push(Guard::Output(TaskId(output.task_id), output.version));
+    commit.updates.push(
+        Query::update()
+            .table(row::output::Entity)
+            .value(C::Version, output.version + 1)
+            .value(C::KeptBytes, kept)
+            .and_where(Expr::col(C::TaskId).eq(output.task_id))
+            .and_where(Expr::col(C::Version).eq(output.version))
+            .to_owned(),
+    );
+}

@@ -1,0 +1,74 @@
+//! The store: rows, and verbs that read and write them. Nothing outside this folder knows which database it is.
+//!
+//! Reads come from a pool and may be stale by the time a decision is made; every write therefore is a [`commit::Commit`]
+//! that names what it was decided on and happens only if that still holds.
+
+pub(crate) mod accounts;
+pub(crate) mod attempts;
+pub(crate) mod claim;
+mod clock;
+pub(crate) mod commit;
+pub(crate) mod convert;
+mod error;
+pub(crate) mod events;
+mod guards;
+pub(crate) mod housekeeping;
+pub(crate) mod idempotency;
+pub(crate) mod jobs;
+pub(crate) mod listing;
+pub(crate) mod logs;
+pub(crate) mod needs;
+mod open;
+pub(crate) mod row;
+pub(crate) mod tasks;
+pub(crate) mod workers;
+mod writer;
+
+use ffleet_protocol::Timestamp;
+use sea_orm::DatabaseConnection;
+
+pub use commit::Conflicting;
+pub use error::StoreError;
+
+/// The database of an installation.
+#[derive(Debug, Clone)]
+pub struct Store {
+    readers: DatabaseConnection,
+    writer: writer::Writer,
+}
+
+impl Store {
+    /// Connects to `url`, such as `sqlite:///var/lib/ffleet/ffleet.db`, makes the database if it is not there, and brings
+    /// its tables up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        open::open(url).await
+    }
+
+    /// For reading.
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+
+    /// Writes if every guard of the commit holds. `Ok` means durable.
+    pub(crate) async fn commit(&self, commit: commit::Commit) -> Result<(), StoreError> {
+        match tokio::time::timeout(clock::PATIENCE, self.writer.commit(commit)).await {
+            Ok(result) => result,
+            Err(_) => Err(StoreError::Unavailable("the database took too long to write".to_owned())),
+        }
+    }
+
+    /// The store's time: the only one that sets and expires leases. SQLite has no clock but its process's.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(clock::now())
+    }
+
+    /// Whether the database can be written: an empty transaction, through the same writer as everything else.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.commit(commit::Commit::default()).await
+    }
+}
+
+/// A value of ours as JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    convert::to_json(value)
+}

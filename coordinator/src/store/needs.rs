@@ -1,0 +1,103 @@
+//! Needs: distinct sets of requirements. They are few and never change, so every coordinator remembers them.
+
+use std::sync::{Arc, RwLock};
+
+use ffleet_protocol::job::Need;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::{
+    Store, StoreError,
+    commit::{Commit, Conflicting, Guard},
+    convert::micros,
+    row,
+};
+use crate::domain::{need_from_key, need_key};
+
+/// What is known of the table of needs, by row.
+#[derive(Debug, Default)]
+pub(crate) struct Needs(RwLock<Arc<Vec<(i64, Need)>>>);
+
+impl Needs {
+    /// Every need known so far.
+    pub(crate) fn known(&self) -> Arc<Vec<(i64, Need)>> {
+        match self.0.read() {
+            Ok(known) => known.clone(),
+            Err(poisoned) => poisoned.into_inner().clone(),
+        }
+    }
+
+    fn put(&self, known: Arc<Vec<(i64, Need)>>) {
+        match self.0.write() {
+            Ok(mut held) => *held = known,
+            Err(poisoned) => *poisoned.into_inner() = known,
+        }
+    }
+
+    /// Every need, with those that another coordinator may have added: one read of the newest row's id.
+    pub(crate) async fn all(&self, store: &Store) -> Result<Arc<Vec<(i64, Need)>>, StoreError> {
+        let known = self.known();
+        let newest: Option<i64> = row::need::Entity::find()
+            .select_only()
+            .column(row::need::Column::Id)
+            .order_by_desc(row::need::Column::Id)
+            .limit(1)
+            .into_tuple()
+            .one(store.reader())
+            .await?;
+        let last = known.last().map(|(id, _)| *id);
+        if newest == last {
+            return Ok(known);
+        }
+        let fresh = row::need::Entity::find()
+            .filter(row::need::Column::Id.gt(last.unwrap_or(0)))
+            .order_by_asc(row::need::Column::Id)
+            .all(store.reader())
+            .await?;
+        let mut all = (*known).clone();
+        for row in fresh {
+            let need = need_from_key(&row.canonical).map_err(|error| StoreError::corrupt(row.id, error))?;
+            all.push((row.id, need));
+        }
+        let all = Arc::new(all);
+        self.put(all.clone());
+        Ok(all)
+    }
+
+    /// The row of a need, made if it is not there. `None` when the installation has `limit` others already.
+    pub(crate) async fn id(&self, store: &Store, need: &Need, limit: usize) -> Result<Option<i64>, StoreError> {
+        let find = |all: &[(i64, Need)]| all.iter().find(|(_, known)| known == need).map(|(id, _)| *id);
+        if let Some(id) = find(&self.known()) {
+            return Ok(Some(id));
+        }
+        let all = self.all(store).await?;
+        if let Some(id) = find(&all) {
+            return Ok(Some(id));
+        }
+        if all.len() >= limit {
+            return Ok(None);
+        }
+        store.insert_need(need_key(need)).await?;
+        Ok(find(&*self.all(store).await?))
+    }
+}
+
+impl Store {
+    /// The row's id is the database's to give, which the rows of a commit cannot say: it goes in as a statement.
+    async fn insert_need(&self, canonical: String) -> Result<(), StoreError> {
+        use row::need::Column as C;
+        let mut commit = Commit::default();
+        commit.guards.push(Guard::FreshNeed(canonical.clone()));
+        let now = micros(self.now().await?);
+        let mut insert = sea_orm::sea_query::Query::insert();
+        insert
+            .into_table(row::need::Entity)
+            .columns([C::Canonical, C::CreatedAt])
+            .values_panic([canonical.into(), now.into()]);
+        commit.inserts.push(insert);
+        match self.commit(commit).await {
+            // Somebody else was faster: the need is there, which is all that was wanted.
+            Ok(()) | Err(StoreError::Conflict(Conflicting::Need)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

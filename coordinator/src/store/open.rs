@@ -1,0 +1,115 @@
+//! Opening a database: connections, durability, tables.
+
+use std::{path::Path, time::Duration};
+
+use ffleet_migrations::{Migrator, MigratorTrait};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite};
+
+use super::{Store, StoreError, writer::Writer};
+
+/// Connections that read at the same time.
+const READERS: u32 = 8;
+
+pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
+    let Some(path) = sqlite_path(url) else {
+        return Err(StoreError::Unavailable(format!(
+            "database.url {:?} is not supported; expected sqlite:///path/to/ffleet.db",
+            without_password(url)
+        )));
+    };
+    refuse_network_filesystem(Path::new(path))?;
+    let url = format!("sqlite://{path}?mode=rwc");
+    let writing = connect(&url, 1).await?;
+    Migrator::up(&writing, None).await?;
+    let readers = connect(&url, READERS).await?;
+    Ok(Store { readers, writer: Writer::start(writing) })
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("sqlite:")?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.split('?').next().unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then_some(path)
+}
+
+fn without_password(url: &str) -> &str {
+    url.split(':').next().unwrap_or("")
+}
+
+/// WAL, so that readers do not wait for the writer; `synchronous=FULL`, so that what was acknowledged is on disk.
+async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite
+                .journal_mode(sqlite::SqliteJournalMode::Wal)
+                .synchronous(sqlite::SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(10))
+                .statement_cache_capacity(256)
+                .pragma("cache_size", "-16384")
+                .pragma("temp_store", "memory")
+        });
+    Ok(Database::connect(options).await?)
+}
+
+/// WAL needs shared memory between the connections, which a network file system does not give: it would corrupt silently.
+fn refuse_network_filesystem(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(folder) = folder.canonicalize() else {
+        return Err(StoreError::Unavailable(format!(
+            "the folder {} does not exist; make it, or set database.url to another place",
+            folder.display()
+        )));
+    };
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    match network_mount(&mounts, &folder) {
+        None => Ok(()),
+        Some(kind) => Err(StoreError::Unavailable(format!(
+            "{} is on a network file system ({kind}), where SQLite loses data; set database.url to a local disk",
+            folder.display()
+        ))),
+    }
+}
+
+/// The kind of the file system that holds `folder`, when it is one of a network. `mounts` is in the format of fstab(5).
+fn network_mount(mounts: &str, folder: &Path) -> Option<String> {
+    const NETWORK: &[&str] =
+        &["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs", "lustre"];
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            let (_, at, kind) = (words.next()?, words.next()?, words.next()?);
+            folder.starts_with(at).then_some((at.len(), kind))
+        })
+        .max_by_key(|(length, _)| *length)
+        .filter(|(_, kind)| NETWORK.contains(kind))
+        .map(|(_, kind)| kind.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_name_a_file() {
+        assert_eq!(sqlite_path("sqlite:///var/lib/x.db"), Some("/var/lib/x.db"));
+        assert_eq!(sqlite_path("sqlite://x.db?mode=rwc"), Some("x.db"));
+        assert_eq!(sqlite_path("sqlite:x.db"), Some("x.db"));
+        for bad in ["sqlite::memory:", "sqlite:", "mysql://a:b@c/d", ""] {
+            assert_eq!(sqlite_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_longest_mount_decides() {
+        let mounts = "/dev/a / ext4 rw 0 0\nbox:/x /mnt nfs4 rw 0 0\n/dev/b /mnt/local xfs rw 0 0\n";
+        assert_eq!(network_mount(mounts, Path::new("/mnt/db")), Some("nfs4".to_owned()));
+        assert_eq!(network_mount(mounts, Path::new("/mnt/local/db")), None);
+        assert_eq!(network_mount(mounts, Path::new("/srv")), None);
+    }
+}

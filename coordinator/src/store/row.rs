@@ -1,0 +1,221 @@
+//! The tables as rows. Moments are microseconds since 1970, in UTC; JSON is text.
+
+/// Declares one table.
+macro_rules! table {
+    ($(#[$doc:meta])* $module:ident, $table:literal { $($(#[$fattr:meta])* $field:ident: $ty:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[allow(missing_docs, reason = "columns are documented by the migration and by the conversions")]
+        pub(crate) mod $module {
+            use sea_orm::entity::prelude::*;
+
+            #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+            #[sea_orm(table_name = $table)]
+            pub struct Model { $($(#[$fattr])* pub $field: $ty),+ }
+
+            #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+            pub enum Relation {}
+
+            impl ActiveModelBehavior for ActiveModel {}
+        }
+    };
+}
+
+table!(/// What the first start of an installation wrote.
+    installation, "installation" {
+    #[sea_orm(primary_key, auto_increment = false)] id: i64,
+    fingerprint: Vec<u8>,
+    created_at: i64,
+});
+
+table!(/// Who signs requests.
+    account, "accounts" {
+    #[sea_orm(primary_key, auto_increment = false)] id: String,
+    role: String,
+    enabled: i64,
+    scope: String,
+    created_at: i64,
+    version: i64,
+});
+
+table!(/// Sealed keys of accounts.
+    account_key, "account_keys" {
+    #[sea_orm(primary_key, auto_increment = false)] key_id: String,
+    account_id: String,
+    sealed: Vec<u8>,
+    master_key_id: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+});
+
+table!(/// Nonces that were used.
+    nonce, "nonces" {
+    #[sea_orm(primary_key, auto_increment = false)] key_id: String,
+    #[sea_orm(primary_key, auto_increment = false)] nonce: String,
+    request_id: Uuid,
+    expires_at: i64,
+});
+
+table!(/// Idempotency keys that were used, and the jobs they made.
+    idempotency, "idempotency" {
+    #[sea_orm(primary_key, auto_increment = false)] account_id: String,
+    #[sea_orm(primary_key, auto_increment = false)] idempotency_key: String,
+    body_hash: Vec<u8>,
+    job_id: Uuid,
+    nonce: Option<String>,
+    created_at: i64,
+});
+
+table!(/// Workers.
+    worker, "workers" {
+    #[sea_orm(primary_key, auto_increment = false)] id: String,
+    account_id: String,
+    version: i64,
+    state: String,
+    paused: i64,
+    incarnation: Uuid,
+    program_version: String,
+    capabilities: String,
+    beat: i64,
+    registered_at: i64,
+    seen_at: i64,
+});
+
+table!(/// Distinct sets of requirements.
+    need, "needs" {
+    #[sea_orm(primary_key)] id: i64,
+    canonical: String,
+    created_at: i64,
+});
+
+table!(/// Jobs, as far as they change.
+    job, "jobs" {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    requester: String,
+    version: i64,
+    status: String,
+    priority: i64,
+    policy: String,
+    created_at: i64,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    outcome: Option<String>,
+    retry_of: Option<Uuid>,
+    monitored: i64,
+    follower: Option<Uuid>,
+    beat: i64,
+    client_until: Option<i64>,
+    purge_at: Option<i64>,
+});
+
+table!(/// Jobs, as far as they never change.
+    job_spec, "job_specs" {
+    #[sea_orm(primary_key, auto_increment = false)] job_id: Uuid,
+    spec: String,
+    warnings: String,
+});
+
+table!(/// Words to find jobs by.
+    job_label, "job_labels" {
+    #[sea_orm(primary_key, auto_increment = false)] label_key: String,
+    #[sea_orm(primary_key, auto_increment = false)] label_value: String,
+    #[sea_orm(primary_key, auto_increment = false)] job_id: Uuid,
+});
+
+table!(/// Tasks.
+    task, "tasks" {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    job_id: Uuid,
+    requester: String,
+    name: String,
+    version: i64,
+    state: String,
+    epoch: i64,
+    need_id: i64,
+    neg_priority: i64,
+    fair_key: i64,
+    claim_need: Option<i64>,
+    claim_priority: Option<i64>,
+    live_priority: Option<i64>,
+    not_before: Option<i64>,
+    queue_deadline: Option<i64>,
+    worker_id: Option<String>,
+    lease_until: Option<i64>,
+    holder_worker: Option<String>,
+    holder_incarnation: Option<Uuid>,
+    holder_token: Option<Uuid>,
+    failures: i64,
+    crashes: i64,
+    rejections: i64,
+    ran: i64,
+    detail: String,
+    signals: String,
+    created_at: i64,
+});
+
+table!(/// What a blocked task waits for.
+    task_dep, "task_deps" {
+    #[sea_orm(primary_key, auto_increment = false)] task_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] job_id: Uuid,
+});
+
+table!(/// Where the output of a task stands.
+    output, "task_output" {
+    #[sea_orm(primary_key, auto_increment = false)] task_id: Uuid,
+    version: i64,
+    epoch: i64,
+    next_seq: i64,
+    kept_bytes: i64,
+    stdout_bytes: i64,
+    stdout_taken: i64,
+    stdout_lost: i64,
+    progress: Option<String>,
+    progress_at: Option<i64>,
+});
+
+table!(/// Output: the records of one stream of one batch, compressed.
+    chunk, "log_chunks" {
+    #[sea_orm(primary_key, auto_increment = false)] task_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] epoch: i64,
+    #[sea_orm(primary_key, auto_increment = false)] batch_first: i64,
+    #[sea_orm(primary_key, auto_increment = false)] stream: String,
+    batch_last: i64,
+    bytes: i64,
+    has_cr: i64,
+    thinned: i64,
+    data: Vec<u8>,
+});
+
+table!(/// Tries at tasks.
+    attempt, "attempts" {
+    #[sea_orm(primary_key, auto_increment = false)] task_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)] epoch: i64,
+    job_id: Uuid,
+    worker_id: String,
+    incarnation: Uuid,
+    token: Uuid,
+    grant_no: i64,
+    claimed_at: i64,
+    started_at: Option<i64>,
+    ended_at: Option<i64>,
+    end_kind: Option<String>,
+    exit_code: Option<i64>,
+    exit_signal: Option<i64>,
+    failure: Option<String>,
+    message: Option<String>,
+});
+
+table!(/// Transitions.
+    event, "events" {
+    #[sea_orm(primary_key, auto_increment = false)] id: Uuid,
+    at: i64,
+    job_id: Uuid,
+    task_id: Uuid,
+    requester: String,
+    epoch: i64,
+    from_state: Option<String>,
+    to_state: String,
+    what: String,
+    actor: String,
+    worker_id: Option<String>,
+    request_id: Uuid,
+});

@@ -1,0 +1,151 @@
+//! Workers' rows.
+
+use std::collections::BTreeMap;
+
+use ffleet_protocol::{
+    Timestamp,
+    id::{AccountId, Incarnation, WorkerId},
+    state::WorkerState,
+    worker::Capabilities,
+};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query},
+};
+
+use super::{
+    Store, StoreError,
+    commit::{Commit, Guard},
+    convert::{from_json, micros, moment, to_json, word},
+    row,
+};
+use crate::domain::Standing;
+
+/// A worker's row.
+#[derive(Debug, Clone)]
+pub(crate) struct WorkerRow {
+    pub(crate) id: WorkerId,
+    pub(crate) account: AccountId,
+    /// 0 for a row that is yet to be made.
+    pub(crate) version: i64,
+    pub(crate) standing: Standing,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) program_version: String,
+    pub(crate) capabilities: Capabilities,
+    pub(crate) beat: u64,
+    pub(crate) registered_at: Timestamp,
+    pub(crate) seen_at: Timestamp,
+}
+
+impl WorkerRow {
+    fn read(row: row::worker::Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: word(&row.id)?,
+            account: word(&row.account_id)?,
+            version: row.version,
+            standing: Standing { state: word(&row.state)?, paused: row.paused != 0 },
+            incarnation: Incarnation(row.incarnation),
+            capabilities: from_json(&row.id, &row.capabilities)?,
+            program_version: row.program_version,
+            beat: u64::try_from(row.beat).map_err(|error| StoreError::corrupt(&row.id, error))?,
+            registered_at: moment(row.registered_at)?,
+            seen_at: moment(row.seen_at)?,
+        })
+    }
+
+    fn model(&self) -> row::worker::Model {
+        row::worker::Model {
+            id: self.id.as_str().to_owned(),
+            account_id: self.account.as_str().to_owned(),
+            version: self.version + 1,
+            state: self.standing.state.as_str().to_owned(),
+            paused: i64::from(self.standing.paused),
+            incarnation: self.incarnation.0,
+            program_version: self.program_version.clone(),
+            capabilities: to_json(&self.capabilities),
+            beat: i64::try_from(self.beat).unwrap_or(i64::MAX),
+            registered_at: micros(self.registered_at),
+            seen_at: micros(self.seen_at),
+        }
+    }
+
+    /// Writes this row if it is still the one that was read, or makes it if it was none.
+    pub(crate) fn commit(&self) -> Commit {
+        let mut commit = Commit::default();
+        if self.version == 0 {
+            commit.guards.push(Guard::FreshWorker(self.id.clone()));
+            commit.rows.workers.push(self.model());
+        } else {
+            commit.guards.push(Guard::Worker(self.id.clone(), self.version));
+            commit.updates.push(self.update());
+        }
+        commit
+    }
+
+    fn update(&self) -> sea_orm::sea_query::UpdateStatement {
+        use row::worker::Column as C;
+        let row = self.model();
+        Query::update()
+            .table(row::worker::Entity)
+            .values([
+                (C::Version, row.version.into()),
+                (C::State, row.state.into()),
+                (C::Paused, row.paused.into()),
+                (C::Incarnation, row.incarnation.into()),
+                (C::ProgramVersion, row.program_version.into()),
+                (C::Capabilities, row.capabilities.into()),
+                (C::Beat, row.beat.into()),
+                (C::RegisteredAt, row.registered_at.into()),
+                (C::SeenAt, row.seen_at.into()),
+            ])
+            .and_where(Expr::col(C::Id).eq(self.id.as_str()))
+            .and_where(Expr::col(C::Version).eq(self.version))
+            .to_owned()
+    }
+}
+
+#[derive(FromQueryResult)]
+struct Busy {
+    worker_id: String,
+    n: i64,
+}
+
+impl Store {
+    /// A worker's row.
+    pub(crate) async fn worker(&self, id: &WorkerId) -> Result<Option<WorkerRow>, StoreError> {
+        let found = row::worker::Entity::find_by_id(id.as_str().to_owned()).one(self.reader()).await?;
+        found.map(WorkerRow::read).transpose()
+    }
+
+    /// Every worker's row, by name.
+    pub(crate) async fn workers(&self) -> Result<Vec<WorkerRow>, StoreError> {
+        let rows = row::worker::Entity::find().order_by_asc(row::worker::Column::Id).all(self.reader()).await?;
+        rows.into_iter().map(WorkerRow::read).collect()
+    }
+
+    /// Workers that are not offline and were not heard of since `before`.
+    pub(crate) async fn silent(&self, before: Timestamp, limit: u64) -> Result<Vec<WorkerRow>, StoreError> {
+        let rows = row::worker::Entity::find()
+            .filter(row::worker::Column::State.ne(WorkerState::Offline.as_str()))
+            .filter(row::worker::Column::SeenAt.lt(micros(before)))
+            .limit(limit)
+            .all(self.reader())
+            .await?;
+        rows.into_iter().map(WorkerRow::read).collect()
+    }
+
+    /// How many tasks each worker holds; workers that hold none are missing.
+    pub(crate) async fn busy(&self) -> Result<BTreeMap<WorkerId, u32>, StoreError> {
+        use row::task::Column as C;
+        let found = row::task::Entity::find()
+            .select_only()
+            .column(C::WorkerId)
+            .column_as(C::Id.count(), "n")
+            .filter(C::WorkerId.is_not_null())
+            .group_by(C::WorkerId)
+            .into_model::<Busy>()
+            .all(self.reader())
+            .await?;
+        found.into_iter().map(|busy| Ok((word(&busy.worker_id)?, super::convert::count(busy.n)?))).collect()
+    }
+}

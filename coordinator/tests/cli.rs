@@ -1,0 +1,206 @@
+//! The program's command line, from the outside.
+
+#![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A folder of a fresh installation.
+    fn initialized() -> Self {
+        let place = Self { folder: tempfile::tempdir().unwrap() };
+        assert_eq!(place.run(&["init", "--dir", "."]).code(), 0);
+        place
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[])
+    }
+
+    /// Runs it in the folder, in no other environment than this.
+    fn run_with(&self, args: &[&str], vars: &[(&str, &str)]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_ffleet-coordinator"))
+            .args(args)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .envs(vars.iter().copied())
+            .output()
+            .unwrap();
+        Ran(output)
+    }
+}
+
+struct Ran(Output);
+
+impl Ran {
+    fn code(&self) -> i32 {
+        self.0.status.code().unwrap()
+    }
+
+    fn out(&self) -> String {
+        String::from_utf8(self.0.stdout.clone()).unwrap()
+    }
+
+    fn err(&self) -> String {
+        String::from_utf8(self.0.stderr.clone()).unwrap()
+    }
+
+    fn json(&self) -> Value {
+        assert_eq!(self.code(), 0, "{}", self.err());
+        serde_json::from_str(&self.out()).unwrap()
+    }
+
+    /// It failed with this code, and said all of these words.
+    fn refused(&self, code: i32, words: &[&str]) {
+        let err = self.err();
+        assert_eq!(self.code(), code, "{err}");
+        for word in words {
+            assert!(err.contains(word), "{word:?} is missing in {err}");
+        }
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn init_makes_what_serve_needs_and_overwrites_nothing() {
+    let place = Place::initialized();
+    assert_eq!(mode(&place.path("master.key")), 0o600);
+    let key = std::fs::read(place.path("master.key")).unwrap();
+    std::fs::write(place.path("coordinator.toml"), "# mine\n").unwrap();
+
+    let again = place.run(&["init", "--dir", "."]);
+    assert_eq!(again.code(), 0);
+    assert_eq!(again.out().matches("left as it is").count(), 2, "{}", again.out());
+    assert_eq!(std::fs::read(place.path("master.key")).unwrap(), key);
+    assert_eq!(std::fs::read_to_string(place.path("coordinator.toml")).unwrap(), "# mine\n");
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_without_secrets() {
+    let place = Place::initialized();
+    let vars = [
+        ("FFLEET_COORDINATOR_DATABASE__URL", "mysql://ffleet:hunter2@db/ffleet"),
+        ("FFLEET_COORDINATOR_LOG__LEVEL", "debug"),
+    ];
+    let shown = place.run_with(&["--check-config", "--listen", "127.0.0.1:9"], &vars);
+    assert_eq!(shown.code(), 0, "{}", shown.err());
+    let text = shown.out();
+    assert!(!text.contains("hunter2"), "{text}");
+    for line in ["listen = \"127.0.0.1:9\"", "url = \"mysql://ffleet:***@db/ffleet\"", "level = \"debug\"", "lease_s = 35"] {
+        assert!(text.contains(line), "{line} is missing in {text}");
+    }
+    toml::from_str::<toml::Table>(&text).unwrap();
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_the_place() {
+    let place = Place::initialized();
+    let misspelt = place.run_with(&["--check-config"], &[("FFLEET_COORDINATOR_TIMING__LEESE_S", "1")]);
+    misspelt.refused(2, &["`timing.leese_s`", "FFLEET_COORDINATOR_TIMING__LEESE_S", "did you mean `timing.lease_s`?"]);
+    let arithmetic = place.run_with(&["serve"], &[("FFLEET_COORDINATOR_TIMING__LEASE_S", "30")]);
+    arithmetic.refused(2, &["28 + 2 = 30 is not less than 30"]);
+    place.run(&["--config", "none.toml", "--check-config"]).refused(2, &["none.toml", "--config"]);
+    place.run(&["--log-format", "xml", "--check-config"]).refused(2, &["the flag --log-format", "text, json"]);
+}
+
+#[test]
+fn an_account_lives_from_add_to_remove() {
+    let place = Place::initialized();
+    let added = place.run(&["account", "add", "root", "--role", "admin", "--out", "root.key"]);
+    assert_eq!((added.code(), added.err().as_str()), (0, ""));
+    assert_eq!(mode(&place.path("root.key")), 0o600);
+    let line = std::fs::read_to_string(place.path("root.key")).unwrap();
+    let key = ffleet_protocol::sign::KeyFile::parse(&line).unwrap();
+    assert!(key.key_id.as_str().starts_with("root."), "{line}");
+    assert_eq!(key.secret.expose().len(), 32);
+    assert!(!added.out().contains(key.secret.to_base64().as_str()));
+
+    let network = ["account", "add", "w", "--role", "worker", "--network", "10.1.2.3/8", "--json"];
+    let worker = place.run(&network).json();
+    assert_eq!(worker["account"], "w");
+    let rotated = place.run(&["account", "rotate", "w", "--overlap-s", "60", "--json"]).json();
+    assert_ne!(rotated["key_id"], worker["key_id"]);
+    let changed = place.run(&["account", "scope", "w", "--weight", "3", "--json"]).json();
+    assert_eq!(changed["scope"]["networks"], serde_json::json!(["10.0.0.0/8"]));
+    assert_eq!((&changed["scope"]["weight"], changed["keys"].as_array().unwrap().len()), (&3.into(), 2));
+    assert_eq!(place.run(&["account", "disable", "w", "--json"]).json()["enabled"], false);
+
+    let list = place.run(&["account", "list"]).out();
+    assert!(list.contains("root") && list.contains("DISABLED") && list.contains("from 10.0.0.0/8"), "{list}");
+    assert!(!list.contains(worker["secret"].as_str().unwrap()));
+    assert_eq!(place.run(&["account", "remove", "w"]).code(), 0);
+    assert_eq!(place.run(&["account", "list", "--json"]).json()["accounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_without_a_file_is_printed_once_and_alone() {
+    let place = Place::initialized();
+    let added = place.run(&["account", "add", "alice", "--role", "client"]);
+    assert_eq!(added.code(), 0);
+    ffleet_protocol::sign::KeyFile::parse(&added.out()).unwrap();
+}
+
+#[test]
+fn what_must_not_happen_to_accounts_is_refused() {
+    let place = Place::initialized();
+    assert_eq!(place.run(&["account", "add", "root", "--role", "admin", "--out", "root.key"]).code(), 0);
+    place.run(&["account", "add", "root", "--role", "admin"]).refused(3, &["an account root exists"]);
+    place.run(&["account", "disable", "root"]).refused(3, &["last enabled admin"]);
+    place.run(&["account", "remove", "nobody"]).refused(3, &["no account nobody"]);
+    let network = place.run(&["account", "add", "x", "--role", "client", "--network", "10.0.0.0/33"]);
+    network.refused(3, &["scope.networks", "10.0.0.0/33"]);
+    let taken = place.run(&["account", "add", "x", "--role", "client", "--out", "root.key"]);
+    taken.refused(2, &["root.key exists"]);
+    place.run(&["account", "add", "a b", "--role", "client"]).refused(2, &["a b"]);
+    place.run(&["account", "add", "x", "--role", "king"]).refused(2, &["client, worker, admin"]);
+    assert_eq!(place.run(&["account", "list", "--json"]).json()["accounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_master_key_that_does_not_fit_is_refused() {
+    let place = Place::initialized();
+    assert_eq!(place.run(&["account", "list"]).code(), 0);
+    let key = place.path("master.key");
+
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    place.run(&["serve"]).refused(2, &["mode 0644", "chmod 600"]);
+    assert_eq!(place.run_with(&["account", "list"], &[("FFLEET_COORDINATOR_MASTER_KEY__ALLOW_OPEN_FILES", "true")]).code(), 0);
+
+    std::fs::rename(&key, place.path("right.key")).unwrap();
+    place.run(&["serve"]).refused(2, &["master.key", "ffleet-coordinator init"]);
+    assert_eq!(place.run(&["init", "--dir", "."]).code(), 0);
+    place.run(&["serve"]).refused(2, &["another master key", "master_key.older"]);
+
+    std::fs::set_permissions(place.path("right.key"), PermissionsExt::from_mode(0o600)).unwrap();
+    let older = format!("[{:?}]", place.path("right.key"));
+    let swapped = place.run_with(&["account", "list"], &[("FFLEET_COORDINATOR_MASTER_KEY__OLDER", &older)]);
+    assert_eq!(swapped.code(), 0, "{}", swapped.err());
+    assert_eq!(place.run(&["account", "list"]).code(), 0, "the installation follows its new master key");
+}
+
+#[test]
+fn places_that_cannot_be_used_are_named() {
+    let place = Place::initialized();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    place.run(&["serve", "--listen", &address]).refused(1, &[&address, "another program uses this port"]);
+    let nowhere = [("FFLEET_COORDINATOR_DATABASE__URL", "sqlite:///nonexistent/ffleet.db")];
+    place.run_with(&["serve"], &nowhere).refused(1, &["/nonexistent", "database.url"]);
+}

@@ -1,0 +1,99 @@
+//! The program `ffleet`, run as somebody at the client's machine would.
+
+use std::{ffi::OsStr, path::Path, process::Command};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::{Fleet, Process, places::program, setup::clean};
+
+/// An `ffleet` command before it runs.
+pub struct Cli<'a> {
+    fleet: &'a Fleet,
+    command: Command,
+    name: String,
+}
+
+/// An `ffleet` command that is over.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code, or 128 and the signal that ended it.
+    pub code: i32,
+    /// Its standard output, byte for byte.
+    pub stdout: Vec<u8>,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+impl<'a> Cli<'a> {
+    pub(crate) fn new(fleet: &'a Fleet, config: &Path, args: &[String]) -> Self {
+        let mut command = clean(&program("ffleet"), &fleet.media());
+        command.env("FFLEET_CONFIG", config).args(args);
+        let first = args.iter().take_while(|arg| *arg != "--").cloned().collect::<Vec<_>>();
+        Self { fleet, command, name: format!("ffleet {}", first.join(" ")) }
+    }
+
+    /// The folder to work in; the client's media folder unless said otherwise.
+    #[must_use]
+    pub fn cwd(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// A variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it and does not wait.
+    #[must_use]
+    pub fn start(mut self) -> Process {
+        let log = self.fleet.log_path("clients");
+        let process = Process::start(&self.name, &mut self.command, &log);
+        self.fleet.remember(process.clone());
+        process
+    }
+
+    /// Runs it to its end.
+    pub async fn run(self) -> Ran {
+        Ran::of(&self.start()).await
+    }
+}
+
+impl Ran {
+    /// Waits for the end of an `ffleet` that was started before.
+    pub async fn of(process: &Process) -> Self {
+        let ended = process.finished().await;
+        let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
+        Self { code: ended.code, stdout: ended.stdout, stderr }
+    }
+
+    /// The same after a Ctrl-C.
+    pub async fn interrupted(process: &Process) -> Self {
+        process.signal(Signal::SIGINT);
+        Self::of(process).await
+    }
+
+    /// Its standard output as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.stdout.clone()).expect("text on stdout")
+    }
+
+    /// Its standard output as one JSON value.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
+    }
+
+    /// Fails the test unless it ended with this code.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        assert_eq!(self.code, code, "ended with {}, not {code}\nstderr: {}\nstdout: {stdout}", self.code, self.stderr);
+        self
+    }
+}

@@ -1,0 +1,92 @@
+//! A coordinator of the fleet.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use url::Url;
+
+use crate::{Process, places::program, setup::clean};
+
+/// A coordinator; clones are the same one. It keeps its port over restarts.
+#[derive(Clone)]
+pub struct Coordinator(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    dir: PathBuf,
+    config: PathBuf,
+    url: Url,
+    process: Mutex<Process>,
+}
+
+impl Coordinator {
+    pub(crate) async fn start(dir: &Path, name: &str, more: &str) -> Self {
+        let config = configure(dir, name, "127.0.0.1:0", more);
+        let (process, url) = serve(dir, name, &config).await;
+        // From now on with the port it got, so that whoever knows the address finds it again after a restart.
+        let address = format!("127.0.0.1:{}", url.port().expect("an address with a port"));
+        configure(dir, name, &address, more);
+        Self(Arc::new(Inner { name: name.to_owned(), dir: dir.to_owned(), config, url, process: Mutex::new(process) }))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> Url {
+        self.0.url.clone()
+    }
+
+    /// The process it is now.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        self.0.process.lock().unwrap().clone()
+    }
+
+    /// Kills it without a word.
+    pub async fn kill9(&self) {
+        self.process().kill9().await;
+    }
+
+    /// Starts it again, at the same address, after it has ended.
+    pub async fn restart(&self) {
+        assert!(!self.process().is_alive(), "{} still runs", self.0.name);
+        let (process, url) = serve(&self.0.dir, &self.0.name, &self.0.config).await;
+        assert_eq!(url, self.0.url, "{} came back elsewhere", self.0.name);
+        *self.0.process.lock().unwrap() = process;
+    }
+}
+
+/// Writes a coordinator's configuration.
+pub(crate) fn configure(dir: &Path, name: &str, listen: &str, more: &str) -> PathBuf {
+    let path = dir.join(format!("{name}.toml"));
+    let text = format!(
+        "listen = \"{listen}\"\n\n[database]\nurl = \"sqlite://{db}\"\n\n[master_key]\nfile = \"{key}\"\n\n{more}",
+        db = dir.join("ffleet.db").display(),
+        key = dir.join("keys/master.key").display(),
+    );
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Runs `ffleet-coordinator` for something other than serving; it must end well.
+pub(crate) async fn command_line(dir: &Path, config: &Path, args: &[&str]) -> String {
+    let name = format!("ffleet-coordinator {}", args.join(" "));
+    let mut command = clean(&program("ffleet-coordinator"), dir);
+    command.env("FFLEET_COORDINATOR_CONFIG", config).args(args);
+    let process = Process::start(&name, &mut command, &dir.join("logs/bootstrap.log"));
+    let ended = process.finished().await;
+    assert_eq!(ended.code, 0, "{name} failed:\n{}", process.said());
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+async fn serve(dir: &Path, name: &str, config: &Path) -> (Process, Url) {
+    let mut command = clean(&program("ffleet-coordinator"), dir);
+    command.env("FFLEET_COORDINATOR_CONFIG", config).arg("serve");
+    let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));
+    let line = process.says("listening on http://").await;
+    let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http://"));
+    let url = url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"));
+    (process, url)
+}

@@ -1,0 +1,254 @@
+//! The fleet: what a test holds, and through which it reaches everything else.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use ffleet_client::{Api, Connection, load_key};
+use ffleet_protocol::{
+    account::{NewAccount, Scope},
+    id::{AccountId, JobId, WorkerId},
+    job::{JobFilter, JobSpec, JobView},
+    state::Role,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::{Cli, Coordinator, Gate, Hand, PATIENCE, Process, Setup, Wait, Worker, WorkerSetup, ending, orphans};
+
+/// Coordinators, workers and clients in a temporary folder.
+pub struct Fleet {
+    parts: Parts,
+    chief: Api,
+    studio: Api,
+    farm: Api,
+}
+
+pub(crate) struct Parts {
+    pub(crate) dir: TempDir,
+    pub(crate) coordinators: Vec<Coordinator>,
+    pub(crate) workers: Mutex<Vec<Worker>>,
+    pub(crate) clients: Mutex<Vec<Process>>,
+}
+
+impl Fleet {
+    /// One coordinator on a fresh database, and no worker.
+    pub async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// For a fleet that is to be different.
+    #[must_use]
+    pub fn setup() -> Setup {
+        Setup::default()
+    }
+
+    pub(crate) fn of(parts: Parts) -> Self {
+        let api = |name| connect(parts.dir.path(), &parts.coordinators, name);
+        let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts };
+        for account in ["chief", "studio", "farm"] {
+            fleet.write_client_config(account);
+        }
+        fleet
+    }
+
+    // ---- places
+
+    /// The fleet's folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.parts.dir.path()
+    }
+
+    /// The client's media folder, `$Media` for it. Workers have other names for the same files.
+    #[must_use]
+    pub fn media(&self) -> PathBuf {
+        self.dir().join("studio")
+    }
+
+    /// A file under the media folder by which a test and the fake encoder meet.
+    #[must_use]
+    pub fn gate(&self, name: &str) -> Gate {
+        Gate { path: self.media().join("gates").join(name), template: format!("$Media/gates/{name}") }
+    }
+
+    pub(crate) fn log_path(&self, name: &str) -> PathBuf {
+        self.dir().join("logs").join(format!("{name}.log"))
+    }
+
+    // ---- who is there
+
+    /// The first coordinator.
+    #[must_use]
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.parts.coordinators[0]
+    }
+
+    /// Every coordinator.
+    #[must_use]
+    pub fn coordinators(&self) -> &[Coordinator] {
+        &self.parts.coordinators
+    }
+
+    /// Starts a worker with one slot and the fake encoder, and waits until it has registered.
+    pub async fn worker(&self, name: &str) -> Worker {
+        self.worker_with(WorkerSetup::new(name)).await
+    }
+
+    /// The same for a worker that is to be different.
+    pub async fn worker_with(&self, setup: WorkerSetup) -> Worker {
+        let worker = Worker::start(self.dir(), &setup, &self.urls()).await;
+        self.parts.workers.lock().unwrap().push(worker.clone());
+        worker
+    }
+
+    /// Registers a worker that is no process: the test itself claims, reports and stays away.
+    pub async fn hand(&self, name: &str, slots: u32) -> Hand {
+        Hand::register(self.farm.clone(), WorkerId::new(name).unwrap(), slots).await
+    }
+
+    /// Processes that have to do with this fleet, besides those it started itself; with text in their command line.
+    #[must_use]
+    pub fn processes_with(&self, text: &str) -> Vec<String> {
+        let mut found = orphans::related_to(self.dir());
+        found.retain(|line| line.contains(text));
+        found
+    }
+
+    /// Waits until no process with this text in its command line has to do with this fleet.
+    pub async fn gone(&self, text: &str) {
+        let left = orphans::gone(self.dir(), text, PATIENCE).await;
+        assert!(left.is_empty(), "still there:\n{}", left.join("\n"));
+    }
+
+    pub(crate) fn remember(&self, client: Process) {
+        self.parts.clients.lock().unwrap().push(client);
+    }
+
+    // ---- the API, as different accounts
+
+    /// As the account `studio`, a client.
+    #[must_use]
+    pub fn api(&self) -> &Api {
+        &self.studio
+    }
+
+    /// As the account `chief`, an admin.
+    #[must_use]
+    pub fn chief(&self) -> &Api {
+        &self.chief
+    }
+
+    /// As the account `farm`, to which the workers belong.
+    #[must_use]
+    pub fn farm(&self) -> &Api {
+        &self.farm
+    }
+
+    /// As a new account, which gets a key file and a client configuration of its own.
+    pub async fn account(&self, name: &str, role: Role, scope: Scope) -> Api {
+        let id = AccountId::new(name).unwrap();
+        let key = self.chief.add_account(&NewAccount { id, role, scope }).await.unwrap();
+        write_key(&key_path(self.dir(), name), &format!("{}:{}\n", key.key_id, key.secret));
+        self.write_client_config(name);
+        connect(self.dir(), &self.parts.coordinators, name)
+    }
+
+    /// As an account that exists, at one coordinator alone.
+    #[must_use]
+    pub fn api_at(&self, coordinator: usize, account: &str) -> Api {
+        connect(self.dir(), &self.parts.coordinators[coordinator..=coordinator], account)
+    }
+
+    fn urls(&self) -> Vec<String> {
+        self.parts.coordinators.iter().map(|coordinator| coordinator.url().to_string()).collect()
+    }
+
+    // ---- the client program
+
+    /// `ffleet ARGS…` as `studio`, in the media folder.
+    #[must_use]
+    pub fn ffleet<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        self.ffleet_as("studio", args)
+    }
+
+    /// The same as another account.
+    #[must_use]
+    pub fn ffleet_as<A: AsRef<str>>(&self, account: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        Cli::new(self, &self.client_config(account), &args)
+    }
+
+    fn client_config(&self, account: &str) -> PathBuf {
+        self.dir().join(format!("ffleet-{account}.toml"))
+    }
+
+    fn write_client_config(&self, account: &str) {
+        let text = format!(
+            "coordinators = {urls:?}\nkey_file = {key:?}\n\n[paths]\nMedia = {media:?}\n",
+            urls = self.urls(),
+            key = key_path(self.dir(), account),
+            media = self.media(),
+        );
+        fs::write(self.client_config(account), text).unwrap();
+    }
+
+    // ---- jobs
+
+    /// Submits a job as `studio`.
+    pub async fn submit(&self, spec: &JobSpec) -> JobId {
+        self.studio.submit(spec, &Uuid::new_v4().to_string()).await.unwrap().id
+    }
+
+    /// Everything about a job, as an admin sees it.
+    pub async fn job(&self, id: JobId) -> JobView {
+        self.chief.job(id).await.unwrap()
+    }
+
+    /// Waits for something about a job by following it.
+    #[must_use]
+    pub fn wait(&self, id: JobId) -> Wait<'_> {
+        Wait::new(self, id)
+    }
+
+    /// Cancels every job that has not ended and waits until all have: for tests that are done with them.
+    pub async fn cancel_all(&self) {
+        let status = Some("pending,assigned,running,canceling".to_owned());
+        let filter = JobFilter { status, limit: Some(1_000), ..JobFilter::default() };
+        for job in self.chief.jobs(&filter).await.unwrap().jobs {
+            // It may have ended by itself meanwhile.
+            let _ = self.chief.cancel(job.id).await;
+            self.wait(job.id).until_done().await;
+        }
+    }
+
+    /// The newest job, for those submitted by the client program.
+    pub async fn newest(&self) -> JobId {
+        let page = self.chief.jobs(&JobFilter::default()).await.unwrap();
+        page.jobs.first().expect("a job").id
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        ending::end(&self.parts);
+    }
+}
+
+/// Where an account's key lies.
+pub(crate) fn key_path(dir: &Path, account: &str) -> PathBuf {
+    dir.join("keys").join(format!("{account}.key"))
+}
+
+fn write_key(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+pub(crate) fn connect(dir: &Path, coordinators: &[Coordinator], account: &str) -> Api {
+    let urls = coordinators.iter().map(Coordinator::url).collect();
+    Api::new(Connection::new(urls, load_key(&key_path(dir, account)).unwrap())).unwrap()
+}

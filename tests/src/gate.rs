@@ -1,0 +1,65 @@
+//! Gates: files that a test makes or waits for, so that it and the fake encoder meet without a clock.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::Duration,
+};
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::PATIENCE;
+
+/// A file under the fleet's media folder.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    pub(crate) path: PathBuf,
+    pub(crate) template: String,
+}
+
+impl Gate {
+    /// As the client calls it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.to_str().expect("made from text")
+    }
+
+    /// As a job calls it: `$Media/…`.
+    #[must_use]
+    pub fn template(&self) -> String {
+        self.template.clone()
+    }
+
+    /// Makes the file: whoever waits for it goes on.
+    pub fn open(&self) {
+        File::create(&self.path).unwrap();
+    }
+
+    /// Takes the file away again.
+    pub fn shut(&self) {
+        fs::remove_file(&self.path).unwrap();
+    }
+
+    /// Whether the file is there.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Waits until the file is there. A file system tells nobody, so this looks again and again.
+    pub async fn opened(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut looks = tokio::time::interval(Duration::from_millis(10));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.is_open() {
+            assert!(Instant::now() < deadline, "nobody made {} within {PATIENCE:?}", self.path.display());
+            looks.tick().await;
+        }
+    }
+
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
+}

@@ -1,0 +1,30 @@
+//! Where the programs under test lie.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+/// The root of the repository.
+#[must_use]
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// One of the product's programs, or the fake encoder, as it was built beside the running test.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    // target/debug/deps/stories-0123 → target/debug
+    let me = env::current_exe().expect("this test's own path");
+    let profile = me.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let path = profile.join(name);
+    assert!(
+        path.is_file(),
+        "{} has not been built. Run `cargo xtask test`, or `cargo build --workspace --bins` before `cargo test`",
+        path.display()
+    );
+    path
+}

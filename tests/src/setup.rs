@@ -1,0 +1,81 @@
+//! What a fleet is to be like before it starts.
+
+use std::{fs, path::Path, sync::Mutex};
+
+use tempfile::TempDir;
+
+use crate::{Coordinator, Fleet, coordinator, fleet::Parts, orphans::MARKER};
+
+/// Timing with a lease of 6 s, for stories about lapses. Shorter leases lapse falsely beside an encode on two cores.
+pub const SHORT_LEASES: &str = "\
+[timing]
+heartbeat_s = 1
+lease_s = 6
+give_up_s = 4
+forced_stop_s = 1
+sweep_s = 1
+assignment_s = 3
+worker_silent_s = 15
+client_gone_s = 10
+";
+
+/// A fleet before it starts.
+#[derive(Default)]
+pub struct Setup {
+    coordinators: Option<usize>,
+    config: String,
+}
+
+impl Setup {
+    /// How many coordinators share the database; one unless said otherwise.
+    #[must_use]
+    pub fn coordinators(mut self, count: usize) -> Self {
+        self.coordinators = Some(count);
+        self
+    }
+
+    /// Adds sections to the coordinators' configuration.
+    #[must_use]
+    pub fn config(mut self, toml: &str) -> Self {
+        self.config.push_str(toml);
+        self.config.push('\n');
+        self
+    }
+
+    /// Makes a fresh database and the accounts `chief` (admin), `studio` (client) and `farm` (worker), and starts the
+    /// coordinators.
+    pub async fn start(self) -> Fleet {
+        let dir = folder();
+        for name in ["studio/gates", "keys", "logs", "bin"] {
+            fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        let bootstrap = coordinator::configure(dir.path(), "bootstrap", "127.0.0.1:0", &self.config);
+        let keys = dir.path().join("keys");
+        coordinator::command_line(dir.path(), &bootstrap, &["init", "--dir", keys.to_str().unwrap()]).await;
+        for (name, role) in [("chief", "admin"), ("studio", "client"), ("farm", "worker")] {
+            let key = crate::fleet::key_path(dir.path(), name);
+            let key = key.to_str().unwrap();
+            let add = ["account", "add", name, "--role", role, "--out", key];
+            coordinator::command_line(dir.path(), &bootstrap, &add).await;
+        }
+        let mut coordinators = Vec::new();
+        for n in 1..=self.coordinators.unwrap_or(1) {
+            coordinators.push(Coordinator::start(dir.path(), &format!("coordinator-{n}"), &self.config).await);
+        }
+        Fleet::of(Parts { dir, coordinators, workers: Mutex::default(), clients: Mutex::default() })
+    }
+}
+
+/// A folder whose name is in everything that the fleet starts.
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("ffleet-test-").tempdir().expect("a temporary folder")
+}
+
+/// A command with nothing of our own environment in it but what programs need, and the mark of this fleet.
+pub(crate) fn clean(program: &Path, dir: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(program);
+    command.env_clear().current_dir(dir);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", dir).env(MARKER, dir).env("RUST_BACKTRACE", "1");
+    command
+}

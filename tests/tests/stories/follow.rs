@@ -1,0 +1,59 @@
+//! Following from a second terminal, and reading what was printed afterwards.
+
+use ffleet_tests::{Fleet, Ran, job};
+
+#[tokio::test]
+async fn two_terminals_see_the_same() {
+    let fleet = Fleet::start().await;
+    fleet.worker("box").await;
+    let go = fleet.gate("go");
+    let steps = ["-fake-lines", "100", "-fake-bytes", "1:40000", "-fake-say", "half", "-fake-gate", go.path()];
+    let rest = ["-fake-lines", "3", "-fake-exit", "6"];
+    let first = ["submit", "--retries", "0", "--"].into_iter().chain(steps).chain(rest);
+    let first = fleet.ffleet(first).start();
+    first.says("half").await;
+    let second = fleet.ffleet(["job", "attach", "last"]).start();
+    second.says("half").await;
+    go.open();
+    let (first, second) = (Ran::of(&first).await.expect(6), Ran::of(&second).await.expect(6));
+    assert!(first.stdout == second.stdout, "stdout differs");
+    let own = |text: &str| text.lines().filter(|line| !line.starts_with("ffleet:")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(own(&first.stderr), own(&second.stderr));
+}
+
+#[tokio::test]
+async fn logs_can_be_read_afterwards_and_end_well_whatever_the_job_did() {
+    let fleet = Fleet::start().await;
+    fleet.worker("box").await;
+    let steps = ["-fake-out", "to stdout", "-fake-say", "to stderr", "-fake-exit", "3"];
+    let ran = fleet.ffleet(["submit", "--retries", "0", "--"].into_iter().chain(steps)).run().await.expect(3);
+    assert_eq!(ran.text(), "to stdout\n");
+    let logs = fleet.ffleet(["job", "logs", "last"]).run().await.expect(0);
+    assert_eq!(logs.text(), "to stdout\n");
+    assert!(logs.stderr.contains("to stderr"), "{}", logs.stderr);
+}
+
+#[tokio::test]
+async fn detached_jobs_are_attached_to_later() {
+    let fleet = Fleet::start().await;
+    let ran = fleet.ffleet(["submit", "--detach", "--", "-fake-say", "hello", "-fake-exit", "4"]).run().await.expect(0);
+    let id = ran.text().trim().to_owned();
+    assert_eq!(id, fleet.newest().await.to_string(), "the id, and nothing else, on stdout");
+    let attached = fleet.ffleet(["job", "attach", &id[..18]]).start();
+    fleet.worker("box").await;
+    let attached = Ran::of(&attached).await.expect(4);
+    assert!(attached.stderr.contains("hello"), "{}", attached.stderr);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_the_watching_not_the_job() {
+    let fleet = Fleet::start().await;
+    fleet.worker("box").await;
+    let go = fleet.gate("go");
+    let id = fleet.submit(&job(["-fake-say", "up", "-fake-gate", &go.template()])).await;
+    let watching = fleet.ffleet(["job", "logs", "-f", &id.to_string()]).start();
+    watching.says("up").await;
+    let _ = Ran::interrupted(&watching).await.expect(130);
+    go.open();
+    fleet.wait(id).until(ffleet_protocol::state::JobStatus::Completed).await;
+}

@@ -1,0 +1,20 @@
+//! Stories over real processes: what people and machines live through with a fleet, one file for each theme.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
+mod auth;
+mod cancel;
+mod claims;
+mod client;
+mod deps;
+mod drain;
+mod encode;
+mod events;
+mod exit_codes;
+mod follow;
+mod idempotency;
+mod many;
+mod monitor;
+mod output;
+mod placing;
+mod recovery;
+mod signals;

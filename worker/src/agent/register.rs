@@ -1,0 +1,73 @@
+//! Registration: at the start, when the coordinators have forgotten this worker, and when what it has has changed.
+
+use std::{sync::Arc, time::Duration};
+
+use ffleet_client::ApiError;
+use ffleet_protocol::{
+    PROTOCOL_VERSION,
+    worker::{LeaseRef, Registered, Registration},
+};
+
+use super::Worker;
+use crate::capabilities;
+
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Registers for the first time: waits for coordinators that do not answer, and gives up when one says no.
+pub async fn first(worker: &Worker, unreported: &[LeaseRef]) -> anyhow::Result<Registered> {
+    let mut told = false;
+    loop {
+        match once(worker, unreported.to_vec()).await {
+            Ok(registered) => return Ok(registered),
+            Err(error) if error.problem().is_some_and(|problem| problem.status < 500) => {
+                anyhow::bail!("worker {} could not register: {error}", worker.id());
+            }
+            Err(error) if told => tracing::debug!(%error, "still waiting for a coordinator"),
+            Err(error) => {
+                told = true;
+                tracing::warn!("waiting for a coordinator: {error}");
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn once(worker: &Worker, unreported: Vec<LeaseRef>) -> Result<Registered, ApiError> {
+    let registration = Registration {
+        incarnation: worker.incarnation,
+        protocol: PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: worker.proven().capabilities.clone(),
+        unreported,
+    };
+    let registered = worker.api.with_deadline(Duration::from_secs(5)).register(worker.id(), &registration).await?;
+    worker.set_give_up(registered.give_up_permille);
+    worker.fleet.send_replace(registered.state);
+    Ok(registered)
+}
+
+/// Looks again at what this worker has, and registers again when that is news or when somebody asks for it.
+pub async fn keep(worker: Arc<Worker>) {
+    loop {
+        let asked = tokio::select! {
+            () = tokio::time::sleep(worker.config.prove_every()) => false,
+            () = worker.register_now.notified() => true,
+        };
+        let now = capabilities::prove(&worker.config, &worker.starter, &worker.marks).await;
+        let news = now.differs(&worker.proven());
+        if news {
+            tracing::info!(problems = ?now.capabilities.problems, "what this worker has has changed");
+            worker.set_proven(now);
+        }
+        if !(news || asked) {
+            continue;
+        }
+        while let Err(error) = once(&worker, Vec::new()).await {
+            worker.heed(&error);
+            tracing::warn!(%error, "could not register again");
+            tokio::time::sleep(PAUSE).await;
+        }
+        tracing::info!("registered again as {}", worker.id());
+        worker.beat_now.notify_one();
+    }
+}

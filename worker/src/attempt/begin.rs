@@ -1,0 +1,160 @@
+//! Starting the program of an attempt: its directory, its additions, its pipes, and the note that it runs.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use ffleet_protocol::task::Grant;
+
+use super::{
+    end::{self, End},
+    output::{Drains, Pipes},
+    preflight::Plan,
+};
+use crate::{
+    agent::{Held, Worker},
+    ffmpeg::{self, args, expected::Cuts},
+    leftovers::Note,
+    process::{self, Control, Mark, Program},
+    progress,
+    shipping::Spool,
+    state::attempt_name,
+};
+
+/// How long ffprobe may look for the length of the input.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// A program that runs, with everything that has to be cleared away after it.
+pub struct Begun {
+    /// To steer it.
+    pub control: Control,
+    /// Its pipes.
+    pub drains: Drains,
+    /// Whether it understands a typed `q`.
+    pub knows_q: bool,
+    _kill: process::KillOnDrop,
+    _note: Option<Note>,
+    _scratch: Option<Scratch>,
+}
+
+/// An empty directory, removed afterwards.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "a scratch directory cannot be removed");
+        }
+    }
+}
+
+/// Starts the program of `plan`.
+pub async fn begin(
+    worker: &Arc<Worker>,
+    grant: &Grant,
+    held: &Arc<Held>,
+    plan: &Plan,
+    spool: &Arc<Spool>,
+) -> Result<Begun, End> {
+    let failed = |what: &str, error: &io::Error| end::worker_error(format!("{what}: {error}"));
+    let (dir, scratch) = match &plan.dir {
+        Some(dir) => (dir.clone(), None),
+        None => {
+            let scratch = worker.state.make_scratch(grant.task, grant.epoch);
+            let scratch = scratch.map_err(|error| failed("the worker cannot make a scratch directory", &error))?;
+            (scratch.clone(), Some(Scratch(scratch)))
+        }
+    };
+    let is_ffmpeg = plan.name == ffmpeg::FFMPEG;
+    let said = args::said(&plan.args);
+    let wants_progress = is_ffmpeg && !said.progress;
+    let pipe = wants_progress.then(process::extra_pipe).transpose();
+    let pipe = pipe.map_err(|error| failed("the worker cannot make a pipe", &error))?;
+    let (progress_read, progress_write) = pipe.unzip();
+
+    let mut arguments = plan.args.clone();
+    if is_ffmpeg {
+        let number = progress_write.as_ref().map(std::os::fd::AsRawFd::as_raw_fd);
+        arguments = args::complete(arguments, number, grant.rerun);
+    }
+    let mark = worker.marks.mark(&attempt_name(grant.task, grant.epoch));
+    let program = Program {
+        file: plan.file.clone(),
+        args: arguments,
+        dir: dir.clone(),
+        environment: process::base_environment(&worker.config.environment),
+        mark: mark.clone(),
+        inherited: progress_write,
+    };
+    let running = worker.starter.start(program).await.map_err(|problem| end::not_started(&problem))?;
+    let control = running.control.clone();
+    let kill = process::KillOnDrop(control.clone());
+
+    let duration = is_ffmpeg.then(|| expected_duration(worker, plan, &dir, &mark));
+    let telling = Arc::clone(held);
+    let tell = move |report| {
+        let known = duration.as_ref().map(|duration| duration.load(Ordering::Relaxed)).filter(|us| *us > 0);
+        telling.set_progress(progress::with_duration(report, known));
+    };
+    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read };
+    let drains = Drains::start(pipes, spool, tell).map_err(|error| failed("the worker cannot start a thread", &error))?;
+    let note = write_note(worker, grant, &control).await;
+    tracing::info!(pid = control.pid().as_raw(), program = %plan.file.display(), "started");
+    let knows_q = is_ffmpeg && !said.deaf;
+    Ok(Begun { control, drains, knows_q, _kill: kill, _note: note, _scratch: scratch })
+}
+
+/// Only a worker that is killed at once needs the note, so an attempt does not fail for the want of it.
+async fn write_note(worker: &Worker, grant: &Grant, control: &Control) -> Option<Note> {
+    let (state, task, epoch, pid) = (Arc::clone(&worker.state), grant.task, grant.epoch, control.pid());
+    let written = tokio::task::spawn_blocking(move || Note::write(&state, task, epoch, pid)).await;
+    match written {
+        Ok(Ok(note)) => Some(note),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the note that a program runs cannot be written");
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// The length of the result in microseconds, as soon as it is known; 0 until then. ffprobe looks at the first input beside
+/// the program, which does not wait for it.
+fn expected_duration(worker: &Arc<Worker>, plan: &Plan, dir: &Path, mark: &Mark) -> Arc<AtomicI64> {
+    let known = Arc::new(AtomicI64::new(0));
+    let Some(cuts) = Cuts::read(&plan.args) else { return known };
+    if let Some(length) = cuts.expected(None) {
+        known.store(length, Ordering::Relaxed);
+    }
+    let input = args::inputs(&plan.args).first().map(|input| dir.join(input));
+    let (Some(input), Some(file)) = (input, worker.proven().programs.get(ffmpeg::FFPROBE).cloned()) else {
+        return known;
+    };
+    let program = Program {
+        file,
+        args: args::probe_duration(&input),
+        dir: dir.to_owned(),
+        environment: process::base_environment(&worker.config.environment),
+        mark: mark.clone(),
+        inherited: None,
+    };
+    let (worker, found) = (Arc::clone(worker), Arc::clone(&known));
+    tokio::spawn(async move {
+        let is_file = tokio::fs::metadata(&input).await.is_ok_and(|meta| meta.is_file());
+        if !is_file {
+            return;
+        }
+        let probed = process::printed(&worker.starter, program, PROBE).await;
+        let length = probed.ok().and_then(|printed| args::probed_duration(&printed.stdout));
+        if let Some(length) = length.and_then(|length| cuts.expected(Some(length))) {
+            found.store(length, Ordering::Relaxed);
+        }
+    });
+    known
+}

@@ -1,0 +1,58 @@
+//! `ffleet-worker check`: shows what would be used, tries it, and says what does not work.
+
+use std::time::Duration;
+
+use ffleet_client::{Api, Connection};
+use ffleet_protocol::problem::Code;
+
+use crate::{
+    capabilities,
+    config::Config,
+    process::{MarkPrefix, Orphans, Starter},
+};
+
+/// Prints the outcome of each check on standard output; whether all of them went well.
+pub async fn check(config: &Config) -> anyhow::Result<bool> {
+    println!("{}", config.show()?);
+    let starter = Starter::new(Orphans::Adopt)?;
+    let marks = MarkPrefix::new("check");
+    let proven = capabilities::prove(config, &starter, &marks).await;
+    for (name, program) in &proven.capabilities.programs {
+        println!("ok: program {name}: {}", program.version);
+    }
+    for (name, mount) in &proven.capabilities.variables {
+        let writable = if mount.writable { "writable" } else { "read-only" };
+        let free = mount.free_bytes.map_or(String::new(), |bytes| format!(", {} MiB free", bytes / 1024 / 1024));
+        println!("ok: path variable {name}: {writable}{free}");
+    }
+    for problem in &proven.capabilities.problems {
+        println!("PROBLEM: {problem}");
+    }
+    let reached = match coordinator(config).await {
+        Ok(words) => {
+            println!("ok: {words}");
+            true
+        }
+        Err(error) => {
+            println!("PROBLEM: {error:#}");
+            false
+        }
+    };
+    Ok(reached && proven.capabilities.problems.is_empty())
+}
+
+/// Asks for this worker's own entry, which only its account may see.
+async fn coordinator(config: &Config) -> anyhow::Result<String> {
+    let key = ffleet_client::load_key(&config.key_file)?;
+    let mut connection = Connection::new(config.coordinators.clone(), key);
+    connection.ca_file.clone_from(&config.ca_file);
+    connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
+    let api = Api::new(connection)?.with_deadline(Duration::ZERO).with_try_timeout(Duration::from_secs(5));
+    match api.worker(&config.id).await {
+        Ok(view) => Ok(format!("the coordinators know worker {}, which is {}", view.id, view.state)),
+        Err(error) if error.is(Code::NoSuchWorker) => {
+            Ok(format!("the coordinators answer; worker {} has not registered with this key yet", config.id))
+        }
+        Err(error) => Err(error.into()),
+    }
+}

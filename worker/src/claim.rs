@@ -1,0 +1,91 @@
+//! Claiming work while there is room for it. The claim itself is the long poll: a coordinator listens, looks and waits, so
+//! a job that is submitted while the worker waits is granted at once, and the end of the wait is the floor.
+//!
+//! Each claim carries a fresh token, and is repeated with the same one until somebody has answered: a lost answer strands
+//! no task.
+
+use std::{sync::Arc, time::Duration};
+
+use ffleet_client::RetryOptions;
+use ffleet_protocol::{
+    id::Token,
+    limits::LONG_POLL_S,
+    state::WorkerState,
+    task::{ClaimRequest, Grant},
+};
+
+use crate::agent::{Refusal, Worker, reject};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Claims for ever; dropped when the worker takes no more work.
+pub async fn run(worker: Arc<Worker>) {
+    let api = worker.api.with_retry(RetryOptions { deadline: Duration::ZERO, try_timeout: Duration::from_secs(10) });
+    let mut pause = FIRST_PAUSE;
+    // The token of a claim that was sent and not answered.
+    let mut open: Option<Token> = None;
+    loop {
+        let free_slots = room(&worker).await;
+        let token = *open.get_or_insert_with(Token::new);
+        worker.set_claiming(Some(token));
+        let request = ClaimRequest {
+            worker: worker.id().clone(),
+            incarnation: worker.incarnation,
+            token,
+            free_slots,
+            wait_s: LONG_POLL_S,
+        };
+        match api.claim(&request).await {
+            Ok(answer) => {
+                take(&worker, answer.map(|answer| answer.grants).unwrap_or_default());
+                open = None;
+                worker.set_claiming(None);
+                pause = FIRST_PAUSE;
+            }
+            Err(error) => {
+                match worker.heed(&error) {
+                    Refusal::Later => tracing::debug!(%error, "a claim was not answered"),
+                    Refusal::Final | Refusal::Nonsense => {
+                        tracing::warn!(%error, "a claim was refused");
+                        open = None;
+                        worker.set_claiming(None);
+                    }
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+fn take(worker: &Arc<Worker>, grants: Vec<Grant>) {
+    for grant in grants {
+        if worker.free_slots() == 0 {
+            reject(worker, &grant, "the worker has no free slot");
+        } else {
+            worker.begin(grant);
+        }
+    }
+}
+
+/// Waits until the coordinators want this worker to work and a slot is free; how many are.
+async fn room(worker: &Worker) -> u32 {
+    let mut fleet = worker.fleet.subscribe();
+    loop {
+        let ended = worker.leases.changed();
+        let wanted = match *fleet.borrow_and_update() {
+            // Offline is how a worker is seen after a silence, until its next heartbeat.
+            WorkerState::Online | WorkerState::Offline => true,
+            WorkerState::Paused | WorkerState::Draining => false,
+        };
+        let free = worker.free_slots();
+        if wanted && free > 0 {
+            return free;
+        }
+        tokio::select! {
+            () = ended => {}
+            _ = fleet.changed() => {}
+        }
+    }
+}
