@@ -24,8 +24,9 @@ Exit codes of submit, attach and wait:
   128+n     the program was killed by signal n
 Every other command ends with 0, or with 125 when it failed.
 
-Configuration: --config, else $FFLEET_CONFIG, else ./ffleet.toml, else ffleet/ffleet.toml in the user's configuration
-folder, else /etc/ffleet/ffleet.toml. Every key can be given in the environment too, such as FFLEET_KEY_FILE.";
+Configuration: --config, else $FFLEET_CONFIG, else ./ffleet.toml, else ffleet/ffleet.toml in the user's \
+configuration folder, else /etc/ffleet/ffleet.toml. Every key can be given in the environment too, such as \
+FFLEET_KEY_FILE.";
 
 /// Runs FFmpeg on a fleet.
 #[derive(Debug, Parser)]
@@ -59,7 +60,6 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Submit a command and follow it to its end
     Submit(submit::Args),
     /// See and steer jobs
     #[command(subcommand)]
@@ -67,12 +67,10 @@ pub enum Command {
     /// See and steer workers
     #[command(subcommand)]
     Worker(worker::Command),
-    /// Show the whole fleet at a glance
     Status(status::Args),
     /// Check the configuration
     #[command(subcommand)]
     Config(config_check::Command),
-    /// Print a completion script for a shell
     Completions(completions::Args),
 }
 

@@ -49,8 +49,7 @@ impl Default for Config {
     }
 }
 
-const SOURCE: Source =
-    Source { flag: None, env_var: "FFLEET_CONFIG", file_name: "ffleet.toml", env_prefix: "FFLEET_" };
+const SOURCE: Source = Source { flag: None, env_var: "FFLEET_CONFIG", file_name: "ffleet.toml", env_prefix: "FFLEET_" };
 
 const HOW_TO: &str = "\
 write them into ffleet.toml (here, or in ~/.config/ffleet/, or in /etc/ffleet/):
@@ -105,8 +104,7 @@ impl Config {
         let mut connection = Connection::new(urls, key);
         connection.agent = concat!("ffleet/", env!("CARGO_PKG_VERSION")).to_owned();
         connection.ca_file = self.ca_file.clone();
-        connection.retry =
-            RetryOptions { deadline: Duration::from_secs(self.deadline_s), ..RetryOptions::default() };
+        connection.retry = RetryOptions { deadline: Duration::from_secs(self.deadline_s), ..RetryOptions::default() };
         Ok(Api::new(connection)?)
     }
 
@@ -138,7 +136,9 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
         Many(Vec<String>),
     }
     Ok(match Given::deserialize(deserializer)? {
-        Given::One(text) => text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect(),
+        Given::One(text) => {
+            text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+        }
         Given::Many(list) => list,
     })
 }

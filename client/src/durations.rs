@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn two_units_are_enough() {
-        for (seconds, text) in [(-3, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h")] {
+        for (seconds, text) in [(-3, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h")]
+        {
             assert_eq!(human(seconds), text);
         }
     }

@@ -27,9 +27,8 @@ pub fn advice(error: &anyhow::Error, key_file: Option<&Path>) -> Option<String> 
         ApiError::Problem(problem) if problem.is(Code::Unauthorized) => {
             let file = key_file.map_or_else(|| "the key file".to_owned(), |path| path.display().to_string());
             Some(format!(
-                "the coordinator does not accept the key in {file}: check that it is the newest key of your account, \
-                 that the account is enabled and may come from this network, and that the coordinator knows itself by \
-                 the address you use (public_names). `ffleet config check` tries each coordinator"
+                "the key is the one in {file}, the request id {}; `ffleet config check` tries each coordinator",
+                problem.request_id
             ))
         }
         ApiError::Problem(problem) if problem.is(Code::ClockSkew) => {

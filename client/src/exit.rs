@@ -37,7 +37,12 @@ mod tests {
 
     use super::*;
 
-    fn outcome(status: JobStatus, exit_code: Option<i32>, signal: Option<i32>, failure: Option<FailureClass>) -> Outcome {
+    fn outcome(
+        status: JobStatus,
+        exit_code: Option<i32>,
+        signal: Option<i32>,
+        failure: Option<FailureClass>,
+    ) -> Outcome {
         let canceled = (status == JobStatus::Canceled).then_some(CancelReason::Requested);
         Outcome { status, exit_code, signal, failure, canceled, message: String::new() }
     }

@@ -2,23 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
-use ffleet_protocol::sign::KeyFile;
-use ffleet_settings::{SecretReaders, read_secret_file};
+use ffleet_protocol::sign::{BadKeyFile, KeyFile};
+use ffleet_settings::{SecretFileError, SecretReaders, read_secret_file};
 use secrecy::ExposeSecret;
 
 /// A key file that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("key file {}: {why}", path.display())]
-pub struct KeyError {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it, and what to do.
-    pub why: String,
+pub enum KeyError {
+    /// It cannot be read, or others can.
+    #[error("the key cannot be used: {0}")]
+    File(#[from] SecretFileError),
+    /// It holds something else than a key.
+    #[error("the key cannot be used: in {}, {why}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: BadKeyFile,
+    },
 }
 
 /// Reads the key that signs requests. A file that others may read is refused, since whoever has it can act in its name.
 pub fn load_key(path: &Path) -> Result<KeyFile, KeyError> {
-    let bad = |why: String| KeyError { path: path.to_owned(), why };
-    let text = read_secret_file(path, SecretReaders::OwnerOnly).map_err(|error| bad(error.to_string()))?;
-    KeyFile::parse(text.expose_secret()).map_err(|error| bad(error.to_string()))
+    let text = read_secret_file(path, SecretReaders::OwnerOnly)?;
+    KeyFile::parse(text.expose_secret()).map_err(|why| KeyError::Content { path: path.to_owned(), why })
 }

@@ -74,7 +74,8 @@ impl PathMap {
             .iter()
             .map(|arg| if templates { Ok(Arg::from(arg.as_bytes().to_vec())) } else { self.argument(arg) })
             .collect::<Result<_, _>>()?;
-        let cwd_template = self.var_path(cwd).map(Template::path).transpose()?.map(|template| Arg::from(template.print()));
+        let cwd_template =
+            self.var_path(cwd).map(Template::path).transpose()?.map(|template| Arg::from(template.print()));
         let warnings = if cwd_template.is_some() { Vec::new() } else { vec![self.homeless(cwd)] };
         Ok(MappedCommand { args, cwd: cwd_template, warnings })
     }

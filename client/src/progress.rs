@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(10);
 /// … or so many percent, whichever comes first.
 const STEP: f64 = 10.0;
 
-/// One line for people; empty when nothing is known.
+/// One line for people; empty while nothing has been counted.
 #[must_use]
 pub fn line(progress: &Progress) -> String {
     let mut parts = Vec::new();
@@ -38,11 +38,6 @@ pub fn line(progress: &Progress) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "a float saturates when it becomes an integer")]
         let seconds = eta.ceil() as i64;
         parts.push(format!("{} left", durations::human(seconds)));
-    }
-    if parts.is_empty()
-        && let Some(phase) = progress.phase
-    {
-        parts.push(phase.to_string());
     }
     parts.join(", ")
 }
@@ -118,11 +113,8 @@ mod tests {
             percent: Some(12.34),
             eta_s: Some(70.2),
         };
-        assert_eq!(
-            line(&full),
-            "12.3 %, 00:00:10 of 01:00:00, frame 250, 49.9 fps, 2.00x, 1.2 MB, 1 min 11 s left"
-        );
-        assert_eq!(line(&Progress { phase: Some(Phase::Probing), ..Progress::default() }), "probing");
+        assert_eq!(line(&full), "12.3 %, 00:00:10 of 01:00:00, frame 250, 49.9 fps, 2.00x, 1.2 MB, 1 min 11 s left");
+        assert_eq!(line(&Progress { phase: Some(Phase::Probing), ..Progress::default() }), "");
         assert_eq!(line(&Progress { eta_s: Some(f64::NAN), ..Progress::default() }), "");
         assert_eq!((bytes(999), bytes(2_500_000_000)), ("999 B".to_owned(), "2.5 GB".to_owned()));
     }

@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use ffleet_protocol::{
     id::WorkerId,
-    job::AttemptEnd,
+    job::{AttemptEnd, Outcome},
     log::{Data, DropReason, Dropped, FollowRecord, LineEnd, Progress, Record},
     state::{JobStatus, Stream},
 };
@@ -89,8 +89,7 @@ impl<'a> Screen<'a> {
             FollowRecord::Progress { progress, .. } => self.progress(progress),
             FollowRecord::Outcome { outcome, .. } => {
                 self.finish();
-                let message = if outcome.message.is_empty() { String::new() } else { format!(": {}", outcome.message) };
-                self.note(&format!("{}{message}", outcome.status));
+                self.note(&ended(outcome));
             }
             FollowRecord::Cursor { .. } | FollowRecord::KeepAlive {} => {}
         }
@@ -130,6 +129,12 @@ impl<'a> Screen<'a> {
     fn progress(&mut self, progress: &Progress) {
         let text = progress::line(progress);
         if text.is_empty() {
+            // What the task is busy with is worth a place, not a line.
+            if let (Reports::Bar(bar), Some(phase)) = (&self.reports, progress.phase)
+                && !bar.has_progress
+            {
+                bar.bar.set_message(phase.as_str());
+            }
             return;
         }
         let now = self.began.elapsed();
@@ -226,6 +231,14 @@ impl Drop for Screen<'_> {
     }
 }
 
+fn ended(outcome: &Outcome) -> String {
+    if outcome.message.is_empty() || outcome.message == outcome.status.as_str() {
+        outcome.status.to_string()
+    } else {
+        format!("{}: {}", outcome.status, outcome.message)
+    }
+}
+
 fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> String {
     let end = match end {
         AttemptEnd::Completed => "ended well",
@@ -267,7 +280,10 @@ mod tests {
             data: Data::Dropped(dropped),
             end: None,
         };
-        assert_eq!(lost(&record, &dropped_of(&record)), "7 pieces of stderr are missing here, 2.0 kB: the log is over its limit");
+        assert_eq!(
+            lost(&record, &dropped_of(&record)),
+            "7 pieces of stderr are missing here, 2.0 kB: the log is over its limit"
+        );
     }
 
     fn dropped_of(record: &Record) -> Dropped {

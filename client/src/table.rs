@@ -90,10 +90,7 @@ mod tests {
         table.row(vec![cell("longer-name"), painted("é", Paint::Bad), cell("")]);
         let mut look = Look { color: false, terminal: true, now: jiff::Timestamp::UNIX_EPOCH };
         let cut = "x".repeat(71);
-        assert_eq!(
-            table.text(look),
-            format!("NAME         STATE   WHAT\na            online  {cut}…\nlonger-name  é")
-        );
+        assert_eq!(table.text(look), format!("NAME         STATE   WHAT\na            online  {cut}…\nlonger-name  é"));
         look = Look { color: true, terminal: false, ..look };
         assert!(table.text(look).contains("\x1b[32monline\x1b[0m  xxx"));
     }

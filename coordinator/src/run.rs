@@ -67,8 +67,8 @@ pub fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves until `shutdown` is ready, then leaves in order: not ready any more, long polls are answered, requests under way
-/// end.
+/// Serves until `shutdown` is ready, then leaves in order: not ready any more, long polls are answered; when load balancers
+/// had time to see it, no new connections; requests under way end.
 ///
 /// # Errors
 /// When a part that must run for ever has ended: a coordinator that limps is worse than one that is started again.
@@ -90,7 +90,11 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
 
     tracing::info!("leaving: no longer ready, letting requests end");
     app.leaving.cancel();
-    let patience = Duration::from_secs(app.config.timing.shutdown_s);
+    if ended.is_none() {
+        tokio::time::sleep(Duration::from_secs(app.config.timing.linger_s)).await;
+    }
+    // The server bounds it as well, by the same time; this is for a server that hangs.
+    let patience = Duration::from_secs(app.config.timing.shutdown_s + 2);
     if tokio::time::timeout(patience, handle.stop(true)).await.is_err() {
         tracing::warn!(after_s = patience.as_secs(), "some requests did not end; leaving them");
         drop(tokio::time::timeout(Duration::from_secs(1), handle.stop(false)).await);

@@ -3,11 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Output},
+    process::{Child, ChildStderr, Command, Output, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
 struct Place {
@@ -41,6 +47,65 @@ impl Place {
             .output()
             .unwrap();
         Ran(output)
+    }
+}
+
+/// A coordinator that serves; it does not outlive the test.
+struct Serving {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Serving {
+    /// Starts it on a free port and reads its JSON log until it listens.
+    fn start(place: &Place) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ffleet-coordinator"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-format", "json"])
+            .current_dir(place.folder.path())
+            .env_clear()
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let mut serving = Self { child, log, address: String::new() };
+        let line = serving.read_until("listening on ");
+        let url = line["addr"].as_str().unwrap().to_owned();
+        serving.address = url.strip_prefix("http://").unwrap().to_owned();
+        serving
+    }
+
+    /// The next line of the log whose message begins so.
+    fn read_until(&mut self, message: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log ended before {message:?}");
+            let line: Value = serde_json::from_str(&line).unwrap();
+            if line["message"].as_str().is_some_and(|text| text.starts_with(message)) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// The status line of the answer about its readiness.
+    fn readiness(&self) -> String {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        write!(connection, "GET /health/ready HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address)
+            .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer.lines().next().unwrap().to_owned()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 
@@ -103,7 +168,9 @@ fn the_configuration_in_force_is_shown_without_secrets() {
     assert_eq!(shown.code(), 0, "{}", shown.err());
     let text = shown.out();
     assert!(!text.contains("hunter2"), "{text}");
-    for line in ["listen = \"127.0.0.1:9\"", "url = \"mysql://ffleet:***@db/ffleet\"", "level = \"debug\"", "lease_s = 35"] {
+    for line in
+        ["listen = \"127.0.0.1:9\"", "url = \"mysql://ffleet:***@db/ffleet\"", "level = \"debug\"", "lease_s = 35"]
+    {
         assert!(text.contains(line), "{line} is missing in {text}");
     }
     toml::from_str::<toml::Table>(&text).unwrap();
@@ -116,6 +183,8 @@ fn a_wrong_configuration_is_refused_with_the_place() {
     misspelt.refused(2, &["`timing.leese_s`", "FFLEET_COORDINATOR_TIMING__LEESE_S", "did you mean `timing.lease_s`?"]);
     let arithmetic = place.run_with(&["serve"], &[("FFLEET_COORDINATOR_TIMING__LEASE_S", "30")]);
     arithmetic.refused(2, &["28 + 2 = 30 is not less than 30"]);
+    let tls = [("FFLEET_COORDINATOR_TLS__CERTIFICATE", "none.pem"), ("FFLEET_COORDINATOR_TLS__KEY", "none.pem")];
+    place.run_with(&["serve"], &tls).refused(2, &["`tls.certificate`", "none.pem cannot be read"]);
     place.run(&["--config", "none.toml", "--check-config"]).refused(2, &["none.toml", "--config"]);
     place.run(&["--log-format", "xml", "--check-config"]).refused(2, &["the flag --log-format", "text, json"]);
 }
@@ -181,7 +250,10 @@ fn a_master_key_that_does_not_fit_is_refused() {
 
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
     place.run(&["serve"]).refused(2, &["mode 0644", "chmod 600"]);
-    assert_eq!(place.run_with(&["account", "list"], &[("FFLEET_COORDINATOR_MASTER_KEY__ALLOW_OPEN_FILES", "true")]).code(), 0);
+    assert_eq!(
+        place.run_with(&["account", "list"], &[("FFLEET_COORDINATOR_MASTER_KEY__ALLOW_OPEN_FILES", "true")]).code(),
+        0
+    );
 
     std::fs::rename(&key, place.path("right.key")).unwrap();
     place.run(&["serve"]).refused(2, &["master.key", "ffleet-coordinator init"]);
@@ -203,4 +275,33 @@ fn places_that_cannot_be_used_are_named() {
     place.run(&["serve", "--listen", &address]).refused(1, &[&address, "another program uses this port"]);
     let nowhere = [("FFLEET_COORDINATOR_DATABASE__URL", "sqlite:///nonexistent/ffleet.db")];
     place.run_with(&["serve"], &nowhere).refused(1, &["/nonexistent", "database.url"]);
+}
+
+#[test]
+fn a_coordinator_that_leaves_is_not_ready_and_ends_well() {
+    let place = Place::initialized();
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut serving = Serving::start(&place);
+        assert!(serving.readiness().contains(" 200 "), "{}", serving.readiness());
+        serving.signal(signal);
+        serving.read_until("leaving");
+        assert!(serving.readiness().contains(" 503 "), "{}", serving.readiness());
+        serving.read_until("stopped");
+        assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let place = Place::initialized();
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let mut serving = Serving::start(&place);
+        // A request that never ends would hold it for a long time.
+        let mut endless = TcpStream::connect(&serving.address).unwrap();
+        endless.write_all(b"POST /v1/jobs HTTP/1.1\r\ncontent-length: 10\r\n").unwrap();
+        serving.signal(Signal::SIGTERM);
+        serving.read_until("leaving");
+        serving.signal(signal);
+        assert_eq!(serving.child.wait().unwrap().code(), Some(code));
+    }
 }

@@ -84,6 +84,8 @@ pub(crate) async fn command_line(dir: &Path, config: &Path, args: &[&str]) -> St
 async fn serve(dir: &Path, name: &str, config: &Path) -> (Process, Url) {
     let mut command = clean(&program("ffleet-coordinator"), dir);
     command.env("FFLEET_COORDINATOR_CONFIG", config).arg("serve");
+    // No load balancer has to notice, and hundreds of fleets would each wait for it.
+    command.env("FFLEET_COORDINATOR_TIMING__LINGER_S", "0");
     let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));
     let line = process.says("listening on http://").await;
     let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http://"));

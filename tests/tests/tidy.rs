@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ffleet_protocol::problem::Code;
+use ffleet_protocol::{problem::Code, state::FailureClass};
 use ffleet_tests::repository;
 
 struct Source {
@@ -166,8 +166,9 @@ fn every_route_names_who_may_call_it() {
 #[test]
 fn every_error_code_is_documented() {
     let page = fs::read_to_string(repository().join("docs/errors.md")).unwrap();
+    let (codes, failures) = page.split_once("## Failure classes").unwrap();
     let mut documented = BTreeMap::new();
-    for line in page.lines().filter(|line| line.starts_with("| `")) {
+    for line in codes.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
         documented.insert(cells[1].trim_matches('`').to_owned(), cells[2].to_owned());
     }
@@ -180,6 +181,9 @@ fn every_error_code_is_documented() {
             }
             Some(_) => {}
         }
+    }
+    for class in FailureClass::ALL.iter().filter(|class| !failures.contains(&format!("`{class}`"))) {
+        problems.push(format!("docs/errors.md does not explain the failure class {class}"));
     }
     problems.extend(documented.keys().map(|code| format!("docs/errors.md explains {code}, which there is not")));
     fail_with(&problems);
@@ -257,6 +261,9 @@ fn every_file_is_part_of_something() {
     for file in &all {
         for line in file.text.lines() {
             let line = line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            if let Some(path) = line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix(".rs\"]")) {
+                named.insert(path.rsplit('/').next().unwrap().to_owned());
+            }
             if let Some(name) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
                 named.insert(name.to_owned());
             }

@@ -92,7 +92,8 @@ impl Shared {
             // Without TLS the system's certificates are not read: a machine without any still works.
             http = http.tls_certs_only([]);
         }
-        let http = http.build().map_err(|error| ApiError::Setup(format!("cannot prepare for HTTP: {}", chain(&error))))?;
+        let http =
+            http.build().map_err(|error| ApiError::Setup(format!("cannot prepare for HTTP: {}", chain(&error))))?;
         Ok(Self { urls, key, clock: Clock::new(), http, favourite: AtomicUsize::new(0) })
     }
 
@@ -113,7 +114,7 @@ impl Shared {
             if !response.status().is_success() {
                 return Err(self.refusal(base, response).await);
             }
-            let (status, url) = (response.status(), base.to_string());
+            let (status, url) = (response.status(), shown(base));
             if call.stream {
                 return Ok(Answer { url, status, body: Bytes::new(), rest: Some(response) });
             }
@@ -199,10 +200,15 @@ impl Shared {
     }
 }
 
+/// An address as people write it.
+pub(super) fn shown(url: &Url) -> String {
+    url.as_str().trim_end_matches('/').to_owned()
+}
+
 fn check_url(url: &Url) -> Result<(), ApiError> {
     let bad = |why: &str| Err(ApiError::Setup(format!("coordinator address {url}: {why}")));
     if !matches!(url.scheme(), "http" | "https") {
-        bad("it must begin with http:// or https://")
+        bad("it must begin with http:// or https://, such as http://farm.example:8461")
     } else if !url.has_host() {
         bad("it names no host")
     } else if url.query().is_some() || url.fragment().is_some() {
@@ -254,7 +260,7 @@ fn header<'a>(response: &'a Response, name: &reqwest::header::HeaderName) -> Opt
 }
 
 fn strange(base: &Url, what: String) -> ApiError {
-    ApiError::Protocol { url: base.to_string(), what }
+    ApiError::Protocol { url: shown(base), what }
 }
 
 fn sending_failed(error: &reqwest::Error) -> TryError {

@@ -18,9 +18,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use ffleet_protocol::sign::KeyFile;
 use url::Url;
 
-pub(crate) use tries::jittered;
 pub use error::{ApiError, Attempted};
 pub use stream::{EventStream, RecordStream};
+pub(crate) use tries::jittered;
 
 /// Where coordinators are and how to sign.
 pub struct Connection {

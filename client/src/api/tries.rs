@@ -10,7 +10,7 @@ use super::{
     Api, ApiError,
     call::Call,
     error::Attempted,
-    http::{Answer, TryError},
+    http::{Answer, TryError, shown},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -55,8 +55,7 @@ impl Api {
         let timeout = self.retry.try_timeout + call.wait;
         let mut pause = FIRST_PAUSE;
         let mut corrected = false;
-        let mut failures =
-            Failures { attempts: Vec::new(), problem: None, faults: 0, retry_after: Duration::ZERO };
+        let mut failures = Failures { attempts: Vec::new(), problem: None, faults: 0, retry_after: Duration::ZERO };
         loop {
             for step in 0..coordinators {
                 let index = (first + step) % coordinators;
@@ -71,7 +70,7 @@ impl Api {
                     Ok(answer) => return Ok(answer),
                     Err(error) => error,
                 };
-                let again = failures.note(self.shared.urls[index].as_str(), error)?;
+                let again = failures.note(&shown(&self.shared.urls[index]), error)?;
                 if !(again || call.repeatable) || failures.faults >= FAULTS {
                     return Err(failures.into_error());
                 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use ffleet_protocol::{
     id::{Incarnation, TaskId, WorkerId},
     log::{LogAnswer, LogBatch},
-    task::{
-        AcceptRequest, ClaimAnswer, ClaimRequest, FinishRequest, PublishingRequest, RejectRequest, TaskAnswer,
-    },
+    task::{AcceptRequest, ClaimAnswer, ClaimRequest, FinishRequest, PublishingRequest, RejectRequest, TaskAnswer},
     worker::{HeartbeatAnswer, HeartbeatRequest, Registered, Registration},
 };
 

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{ids, screen::ProgressMode};
 
-/// Follow a job as if it had been submitted here: all its output from the beginning, its exit code, and Ctrl-C cancels
-/// it. A monitored job is taken over: from now on it lives as long as this program. To look without touching, use
-/// `ffleet job logs -f`.
+/// Follow a job as if it had been submitted here
+///
+/// All its output from the beginning, its exit code, and Ctrl-C cancels it. A monitored job is taken over: from now on it
+/// lives as long as this program. To look without touching, use `ffleet job logs -f`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job: its id, the beginning of it, or `last`

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::ids;
 
-/// Cancel jobs. A running program is stopped by its worker; `ffleet job wait` waits for that.
+/// Cancel jobs
+///
+/// A running program is stopped by its worker; `ffleet job wait` waits for that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The jobs: their ids, the beginnings of them, or `last`

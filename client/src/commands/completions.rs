@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-/// Print a completion script for a shell.
+/// Print a completion script for a shell
 ///
 /// Examples:
 ///   ffleet completions bash > /etc/bash_completion.d/ffleet

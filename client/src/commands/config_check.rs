@@ -17,12 +17,13 @@ use crate::{
 /// Check the configuration.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the effective configuration and try each coordinator
     Check(Args),
 }
 
-/// Show the effective configuration and where it came from, and try each coordinator: whether it answers, what the key
-/// may do, and how far the clocks are apart. Ends with 125 unless all of them work.
+/// Show the effective configuration and try each coordinator
+///
+/// Says which file was read, whether each coordinator answers, what the key may do, and how far the clocks are apart.
+/// Ends with 125 unless all coordinators work.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -68,7 +69,7 @@ pub async fn run(global: &Global, out: &Output) -> anyhow::Result<u8> {
             let mut tried = Vec::new();
             for url in urls {
                 let api = config.api_at(vec![url.clone()])?;
-                tried.push(attempt(url.to_string(), &api).await);
+                tried.push(attempt(url.as_str().trim_end_matches('/').to_owned(), &api).await);
             }
             tried
         }
@@ -91,7 +92,9 @@ async fn attempt(url: String, api: &Api) -> Tried {
     let found = found.await;
     let clock_offset_s = api.clock_offset_s();
     match found {
-        Ok((role, version)) => Tried { url, works: true, role: Some(role), clock_offset_s, version: Some(version), problem: None },
+        Ok((role, version)) => {
+            Tried { url, works: true, role: Some(role), clock_offset_s, version: Some(version), problem: None }
+        }
         Err(error) => {
             let problem = match &error {
                 // The address is named already.
@@ -148,10 +151,10 @@ impl Text for Tried {
     fn text(&self, look: Look) -> String {
         let mut parts = match &self.problem {
             None => vec![look.paint(Paint::Good, "works")],
-            Some(problem) => vec![format!("{}, {problem}", look.paint(Paint::Bad, "does not work"))],
+            Some(problem) => vec![format!("{}: {problem}", look.paint(Paint::Bad, "does not work"))],
         };
         if let Some(role) = self.role {
-            parts.push(format!("the key is a {role}'s"));
+            parts.push(format!("the key's role is {role}"));
         }
         if let Some(version) = &self.version {
             parts.push(format!("version {version}"));

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::ids;
 
-/// Say why a job does not run yet: for each worker the first reason why it does not take it.
+/// Say why a job does not run yet
+///
+/// For each worker the first reason why it does not take the job.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job: its id, the beginning of it, or `last`

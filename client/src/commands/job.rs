@@ -4,24 +4,16 @@ use clap::Subcommand;
 
 use super::{Context, attach, cancel, explain, list, logs, retry, show, wait};
 
-/// See and steer jobs.
+/// See and steer jobs. What each of them does is said by its arguments.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List jobs, the newest first
     List(list::Args),
-    /// Show everything about a job
     Show(show::Args),
-    /// Print the output of a job
     Logs(logs::Args),
-    /// Follow a job as if it had been submitted here
     Attach(attach::Args),
-    /// Wait until jobs have ended
     Wait(wait::Args),
-    /// Cancel jobs
     Cancel(cancel::Args),
-    /// Submit an ended job again, as a new job
     Retry(retry::Args),
-    /// Say why a job does not run yet
     Explain(explain::Args),
 }
 

@@ -1,17 +1,12 @@
 //! `ffleet job list`
 
-use ffleet_protocol::{
-    id::AccountId,
-    job::JobFilter,
-    limits,
-    state::JobStatus,
-};
+use ffleet_protocol::{id::AccountId, job::JobFilter, limits, state::JobStatus};
 use jiff::Timestamp;
 
 use super::Context;
 use crate::{durations, show};
 
-/// List jobs, the newest first.
+/// List jobs, the newest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only jobs with this status: pending, assigned, running, canceling, completed, failed or canceled; may be repeated

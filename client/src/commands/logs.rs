@@ -12,7 +12,9 @@ use crate::{
     screen::{ProgressMode, Screen},
 };
 
-/// Print the output of a job: what the program wrote to standard output and standard error, each where it belongs.
+/// Print the output of a job
+///
+/// What the program wrote to standard output and standard error comes out on the same two streams.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job: its id, the beginning of it, or `last`

@@ -6,7 +6,9 @@ use super::{
 };
 use crate::{ids, screen::ProgressMode};
 
-/// Submit an ended job again, as a new job, and print its id.
+/// Submit an ended job again, as a new job
+///
+/// Prints the id of the new job.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job: its id, the beginning of it, or `last`

@@ -3,7 +3,9 @@
 use super::Context;
 use crate::ids;
 
-/// Show everything about a job: its command, where it stands, and every attempt.
+/// Show everything about a job
+///
+/// Its command, where it stands, and every attempt.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The job: its id, the beginning of it, or `last`

@@ -2,7 +2,7 @@
 
 use super::Context;
 
-/// Show the whole fleet at a glance.
+/// Show the whole fleet at a glance
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

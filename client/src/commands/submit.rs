@@ -21,18 +21,19 @@ use crate::{
 };
 
 const AFTER_HELP: &str = "\
-Paths: an argument that is an absolute path, or file: and an absolute path, is turned into a path variable when it lies
-under a directory of [paths] in ffleet.toml, and so is the working directory: with Media = \"/mnt/media\" the argument
-/mnt/media/a.mkv travels as $Media/a.mkv, and each worker finds the file under its own directory for Media. Every other
-$ is meant literally. With --template the arguments are path templates already.
+Paths: an argument that is an absolute path, or file: and an absolute path, is turned into a path variable when it \
+lies under a directory of [paths] in ffleet.toml, and so is the working directory: with Media = \"/mnt/media\" the \
+argument /mnt/media/a.mkv travels as $Media/a.mkv, and each worker finds the file under its own directory for Media. \
+Every other $ is meant literally. With --template the arguments are path templates already.
 
 Ctrl-C cancels the job and waits for its end; a second Ctrl-C stops waiting.
 
-Exit codes: FFmpeg's own; 125 when ffleet failed, or the job failed without an exit code of its own; 130 when the job
-was canceled; 128+n when the program was killed by signal n. With --detach: 0 when the job was accepted.
+Exit codes: FFmpeg's own; 125 when ffleet failed, or the job failed without an exit code of its own; 130 when the \
+job was canceled; 128+n when the program was killed by signal n. With --detach: 0 when the job was accepted.
 
-With --json: a line {\"type\":\"submitted\",…}, then one line for each record, told apart by \"type\" (status, attempt,
-output, attempt_ended, progress, cursor), and at last {\"type\":\"outcome\",…} with exit code, signal and failure class.
+With --json: a line {\"type\":\"submitted\",…}, then one line for each record, told apart by \"type\" (status, \
+attempt, output, attempt_ended, progress, cursor), and at last {\"type\":\"outcome\",…} with exit code, signal and \
+failure class.
 
 Examples:
   ffleet submit -- -i /mnt/media/in.mkv -c:v libx264 -crf 20 /mnt/media/out.mp4
@@ -118,7 +119,7 @@ struct SubmittedLine<'a> {
 
 /// Runs the command.
 pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
-    let Context { config, api, out } = context;
+    let Context { api, out, .. } = context;
     let (detach, progress) = (args.detach, args.progress);
     let key = args.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let (spec, warnings) = spec(context, args).await?;
@@ -153,7 +154,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
         if !out.json() {
             out.show(&submitted)?;
         }
-        if config.monitor && spec.monitor {
+        if spec.monitor {
             out.note("the job is monitored and nobody follows it: it is canceled unless somebody attaches soon");
         }
         return Ok(0);
@@ -171,7 +172,11 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
         on_interrupt: OnInterrupt::Cancel,
     };
     let end = following.run(&mut signals, interrupted).await;
-    Ok(end.with_context(|| format!("job {} goes on; `ffleet job attach {}` follows it again", submitted.id, submitted.id))?.code())
+    Ok(end
+        .with_context(|| {
+            format!("job {} goes on; `ffleet job attach {}` follows it again", submitted.id, submitted.id)
+        })?
+        .code())
 }
 
 async fn spec(context: &Context<'_>, args: Args) -> anyhow::Result<(JobSpec, Vec<String>)> {

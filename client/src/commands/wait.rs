@@ -8,19 +8,16 @@ use ffleet_protocol::{id::JobId, job::Outcome, topic::Topic};
 use tokio::time::Instant;
 
 use super::Context;
-use crate::{
-    durations, exit, ids,
-    output::Output,
-    show::Ended,
-};
+use crate::{durations, exit, ids, output::Output, show::Ended};
 
 /// How long coordinators may be away before waiting is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Wait until jobs have ended, and print a line for each when it has.
+/// Wait until jobs have ended
 ///
-/// The exit code is that of the job that was the first to end badly, or 0 when all of them ended well.
+/// Prints a line for each job when it has ended. The exit code is that of the job that was the first to end badly, or 0
+/// when all of them ended well.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The jobs: their ids, the beginnings of them, or `last`

@@ -18,9 +18,9 @@ pub fn jobs(jobs: &[JobSummary], look: Look) -> Table {
     let mut table = Table::new(&["JOB", "STATUS", "AGE", "TOOK", "REQUESTER", "COMMAND"]);
     for job in jobs {
         let age = durations::human(look.now.duration_since(job.created_at).as_secs());
-        let took = job.started_at.map(|started| {
-            durations::human(job.ended_at.unwrap_or(look.now).duration_since(started).as_secs())
-        });
+        let took = job
+            .started_at
+            .map(|started| durations::human(job.ended_at.unwrap_or(look.now).duration_since(started).as_secs()));
         table.row(vec![
             cell(job.id),
             painted(job.status, paint_of_job(job.status)),
@@ -40,8 +40,8 @@ impl Text for JobView {
         let mut row = |name: &str, value: String| table.row(vec![painted(name, Paint::Dim), cell(value)]);
         row("job", job.id.to_string());
         row("status", look.paint(paint_of_job(job.status), job.status.as_str()));
-        if let Some(outcome) = &job.outcome {
-            row("outcome", outcome_line(outcome));
+        if let Some(outcome) = job.outcome.as_ref().map(outcome_line).filter(|line| !line.is_empty()) {
+            row("outcome", outcome);
         }
         row("command", command_line(job));
         row("directory", self.spec.cwd.as_ref().map_or_else(|| "an empty one".to_owned(), quoted));
@@ -88,9 +88,7 @@ fn task_text(task: &TaskView, look: Look) -> String {
     if let Some(at) = task.not_before.filter(|at| !task.status.is_terminal() && *at > look.now) {
         text.push_str(&format!(", not before {}", short(at)));
     }
-    for (count, what) in
-        [(task.failures, "bad ends"), (task.crashes, "lost attempts"), (task.rejections, "refusals")]
-    {
+    for (count, what) in [(task.failures, "bad ends"), (task.crashes, "lost attempts"), (task.rejections, "refusals")] {
         if count > 0 {
             text.push_str(&format!(", {what}: {count}"));
         }
@@ -119,9 +117,9 @@ fn attempt_row(attempt: &AttemptView, look: Look) -> Vec<crate::table::Cell> {
         Some(AttemptEnd::Rejected) => ("rejected", Paint::Plain),
         Some(AttemptEnd::Lapsed) => ("lapsed", Paint::Bad),
     };
-    let took = attempt.started_at.map(|started| {
-        durations::human(attempt.ended_at.unwrap_or(look.now).duration_since(started).as_secs())
-    });
+    let took = attempt
+        .started_at
+        .map(|started| durations::human(attempt.ended_at.unwrap_or(look.now).duration_since(started).as_secs()));
     let ending = ending(attempt.exit_code, attempt.signal, attempt.failure);
     let why = [Some(ending), attempt.message.clone()].into_iter().flatten().filter(|part| !part.is_empty());
     vec![

@@ -68,12 +68,12 @@ fn ending(exit_code: Option<i32>, signal: Option<i32>, failure: Option<FailureCl
     [how, why].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// An outcome in one line.
+/// What there is to say about an outcome beyond its status.
 fn outcome_line(outcome: &Outcome) -> String {
-    let ending = ending(outcome.exit_code, outcome.signal, outcome.failure);
-    let reason = outcome.canceled.map(|reason| reason.to_string());
-    let parts = [Some(outcome.message.clone()), Some(ending), reason];
-    parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+    let message = (outcome.message != outcome.status.as_str()).then(|| outcome.message.clone());
+    let bad = outcome.status == JobStatus::Failed;
+    let ending = bad.then(|| ending(outcome.exit_code, outcome.signal, outcome.failure));
+    [message, ending].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// A moment and how long ago it was.

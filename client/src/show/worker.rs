@@ -1,9 +1,6 @@
 //! Workers.
 
-use ffleet_protocol::{
-    state::WorkerState,
-    worker::WorkerView,
-};
+use ffleet_protocol::{state::WorkerState, worker::WorkerView};
 
 use super::moment;
 use crate::{

@@ -97,6 +97,9 @@ impl Timing {
                  would cancel the job"
             ));
         }
+        if self.linger_s > 300 {
+            problems.push(format!("`timing.linger_s` = {} must be at most 300 seconds", self.linger_s));
+        }
         if long_poll_s > limits::LONG_POLL_S {
             problems.push(format!(
                 "`timing.long_poll_s` = {long_poll_s} must be at most {}: proxies cut off longer silences",

@@ -105,7 +105,10 @@ pub struct Timing {
     pub client_gone_s: u64,
     /// A request that waits for something to happen is answered after this at the latest. 25
     pub long_poll_s: u64,
-    /// Requests that are under way when the coordinator is told to stop get this long to end. 30
+    /// When told to stop, the coordinator says for so long that it is not ready but still serves, so that load balancers
+    /// turn away first: more than the time between their checks. 0 stops at once. 1
+    pub linger_s: u64,
+    /// Requests that are under way then get this long to end. 30
     pub shutdown_s: u64,
 }
 
@@ -121,6 +124,7 @@ impl Default for Timing {
             worker_silent_s: 15,
             client_gone_s: 35,
             long_poll_s: limits::LONG_POLL_S,
+            linger_s: 1,
             shutdown_s: 30,
         }
     }

@@ -12,6 +12,7 @@ use utoipa::{
         path::{Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
         response::Response,
+        schema::{SchemaType, Type},
     },
 };
 
@@ -176,9 +177,35 @@ impl<T: FromQuery + ToSchema> Describe for Query<T> {
             for (name, schema) in object.properties {
                 let required = if object.required.contains(&name) { Required::True } else { Required::False };
                 let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query).required(required);
-                sketch.parameters.push(parameter.schema(Some(schema)).build());
+                sketch.parameters.push(parameter.schema(Some(given(schema))).build());
             }
         }
+    }
+}
+
+/// A parameter may be left away, but it cannot be given as null.
+fn given(schema: RefOr<Schema>) -> RefOr<Schema> {
+    let is_null = |item: &RefOr<Schema>| matches!(item, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null));
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let [first, Type::Null] = types.as_slice()
+            {
+                object.schema_type = SchemaType::Type(first.clone());
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::OneOf(mut one)) => {
+            one.items.retain(|item| !is_null(item));
+            match (one.items.pop(), one.items.is_empty()) {
+                (Some(only), true) => only,
+                (last, _) => {
+                    one.items.extend(last);
+                    RefOr::T(Schema::OneOf(one))
+                }
+            }
+        }
+        other => other,
     }
 }
 

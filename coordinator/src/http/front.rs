@@ -51,10 +51,7 @@ impl Front {
             own_addresses: config.public_names.is_empty(),
             base_path: config.public_base_path.trim_end_matches('/').to_owned(),
             trusted_proxies: config.trusted_proxies.clone(),
-            machine_networks: match config.machine_networks.as_slice() {
-                [] => nearby(),
-                configured => configured.to_vec(),
-            },
+            machine_networks: config.machine_networks.clone(),
         }
     }
 
@@ -162,23 +159,6 @@ fn hop_address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// This machine and private networks: where load balancers and monitoring live.
-fn nearby() -> Vec<IpNet> {
-    [
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "169.254.0.0/16",
-        "::1/128",
-        "fc00::/7",
-        "fe80::/10",
-    ]
-    .iter()
-    .filter_map(|net| net.parse().ok())
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
@@ -193,7 +173,7 @@ mod tests {
             own_addresses: names.is_empty(),
             base_path: "/fleet".to_owned(),
             trusted_proxies: trusted.iter().map(|net| net.parse().unwrap()).collect(),
-            machine_networks: nearby(),
+            machine_networks: Config::default().machine_networks,
         }
     }
 

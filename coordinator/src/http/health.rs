@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    future::{Ready, ready},
+    future::{self, Ready},
     time::Duration,
 };
 
@@ -39,7 +39,7 @@ impl FromRequest for Machine {
         let near = request.app_data::<Data<Front>>().is_some_and(|front| {
             front.caller_address(request).is_some_and(|address| front.serves_machines_at(address))
         });
-        ready(if near { Ok(Self) } else { Err(ApiError::NotFound(request.path().to_owned())) })
+        future::ready(if near { Ok(Self) } else { Err(ApiError::NotFound(request.path().to_owned())) })
     }
 }
 
@@ -111,7 +111,7 @@ pub async fn live(_: Machine) -> Json<Alive> {
 }
 
 /// `GET /health/ready`
-pub async fn ready_now(app: Data<App>, _: Machine) -> Readiness {
+pub async fn ready(app: Data<App>, _: Machine) -> Readiness {
     let no = |good: bool, words: &str| if good { Ok(()) } else { Err(words.to_owned()) };
     let database = match tokio::time::timeout(PATIENCE, app.store.probe()).await {
         Ok(Ok(())) => Ok(()),

@@ -33,7 +33,7 @@ use actix_web::{HttpServer, dev::Server, middleware::from_fn, web};
 
 pub use openapi::openapi;
 
-use crate::app::App;
+use crate::{app::App, config::Tls};
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,15 +42,16 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a closing connection may take.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Serves every route on `listener`, in HTTP/1.1, until the returned server is stopped.
+/// Serves every route on `listener`, with TLS if a certificate is configured, until the returned server is stopped.
 ///
 /// Signals are the caller's business. Must be called within a Tokio runtime.
 pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Server> {
     let front = web::Data::new(front::Front::new(&app.config, listener.local_addr()?));
     let document = web::Data::new(health::Document::new());
     let shutdown_s = app.config.timing.shutdown_s;
+    let tls = app.config.tls.as_ref().map(Tls::server_config).transpose().map_err(std::io::Error::other)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    Ok(HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         actix_web::App::new()
             .app_data(app.clone())
             .app_data(front.clone())
@@ -65,7 +66,10 @@ pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Ser
     .keep_alive(KEEP_ALIVE)
     .client_disconnect_timeout(DISCONNECT_TIMEOUT)
     .shutdown_timeout(shutdown_s)
-    .disable_signals()
-    .listen(listener)?
-    .run())
+    .disable_signals();
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    };
+    Ok(server.run())
 }

@@ -124,6 +124,6 @@ fn for_admins(page: &mut Page) {
 fn for_machines(page: &mut Page) {
     page.group("machines", "Load balancers and monitoring nearby, without a signature.");
     page.probe("/health/live", health::live, "The process answers.", &[]);
-    page.probe("/health/ready", health::ready_now, "Requests may be sent here.", &[]);
+    page.probe("/health/ready", health::ready, "Requests may be sent here.", &[]);
     page.get("/openapi.json", health::document, "This description.", &[]);
 }

@@ -42,7 +42,7 @@ pub(crate) struct KeyRow {
 }
 
 impl AccountRow {
-    fn read(row: row::account::Model) -> Result<Self, StoreError> {
+    fn read(row: &row::account::Model) -> Result<Self, StoreError> {
         Ok(Self {
             id: word(&row.id)?,
             role: word(&row.role)?,
@@ -96,7 +96,7 @@ impl Store {
             .all(self.reader())
             .await?;
         let keys: Result<_, _> = keys.into_iter().map(KeyRow::read).collect();
-        Ok(Some((AccountRow::read(found)?, keys?)))
+        Ok(Some((AccountRow::read(&found)?, keys?)))
     }
 
     /// Every account by name, each with its keys, oldest first.
@@ -115,7 +115,7 @@ impl Store {
         found
             .into_iter()
             .map(|row| {
-                let account = AccountRow::read(row)?;
+                let account = AccountRow::read(&row)?;
                 let keys = of.remove(&account.id).unwrap_or_default();
                 Ok((account, keys))
             })
@@ -128,7 +128,7 @@ impl Store {
         let Some(key) = found.map(KeyRow::read).transpose()? else { return Ok(None) };
         let account = row::account::Entity::find_by_id(key.account.as_str().to_owned()).one(self.reader()).await?;
         // Removed between the two reads: then there is no such key.
-        Ok(account.map(AccountRow::read).transpose()?.map(|account| (account, key)))
+        Ok(account.as_ref().map(AccountRow::read).transpose()?.map(|account| (account, key)))
     }
 
     /// Keys that are sealed with another master key than this.

@@ -1,7 +1,5 @@
 //! What clients say and hear about jobs.
 
-use std::collections::BTreeMap;
-
 use ffleet_protocol::{
     id::JobId,
     job::{

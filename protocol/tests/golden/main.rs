@@ -1,6 +1,8 @@
 //! The contract: each wire message as exact JSON, one file each under `tests/golden/`. A diff there is a diff in the
 //! contract. `UPDATE_GOLDEN=1` rewrites the files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod accounts;
 mod jobs;
 mod logs;

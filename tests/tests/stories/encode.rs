@@ -58,7 +58,7 @@ async fn relative_paths_follow_the_working_directory() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(fleet.media().join("clip.mkv"), folder.join("a $ b.mkv")).unwrap();
     let args = ["submit", "--", "-v", "error", "-i", "a $ b.mkv", "-c", "copy", "file:out.mkv"];
-    fleet.ffleet(args).cwd(&folder).run().await.expect(0);
+    let _ = fleet.ffleet(args).cwd(&folder).run().await.expect(0);
     assert!(folder.join("out.mkv").exists());
 }
 

@@ -37,8 +37,7 @@ async fn events_tell_a_jobs_life_in_order_and_can_be_taken_up_again() {
 
 #[tokio::test]
 async fn a_watch_misses_nothing_between_looking_and_waiting() {
-    // The first answer, which brings the cursor, comes when its wait is over.
-    let fleet = Fleet::setup().config("[timing]\nlong_poll_s = 1\n").start().await;
+    let fleet = Fleet::start().await;
     let id = fleet.submit(&job(["-fake-say", "x"])).await;
     let topics = [Topic::Job(id)];
     let cursor = fleet.api().watch(&topics, None).await.unwrap().cursor;
@@ -50,7 +49,7 @@ async fn a_watch_misses_nothing_between_looking_and_waiting() {
 
 #[tokio::test]
 async fn a_watch_is_rung_by_another_coordinator() {
-    let fleet = Fleet::setup().coordinators(2).config("[timing]\nlong_poll_s = 2\n").start().await;
+    let fleet = Fleet::setup().coordinators(2).start().await;
     let id = fleet.submit(&job(["-fake-say", "x"])).await;
     let second = fleet.api_at(1, "studio");
     let topics = [Topic::Job(id)];
@@ -85,10 +84,11 @@ async fn a_leaving_coordinator_answers_those_who_wait() {
     let held = hand.take().await;
     fleet.wait(id).until(JobStatus::Running).await;
     // A long poll and a followed stream are open; neither may hold it up.
-    let (ended, _) = tokio::join!(async { fleet.coordinator().process().term().await }, async {
-        let topics = [Topic::Job(id)];
-        fleet.api().with_deadline(std::time::Duration::ZERO).watch(&topics, None).await
-    });
+    let topics = [Topic::Job(id)];
+    let cursor = fleet.api().watch(&topics, None).await.unwrap().cursor;
+    let impatient = fleet.api().with_deadline(std::time::Duration::ZERO);
+    let process = fleet.coordinator().process();
+    let (ended, _) = tokio::join!(process.term(), impatient.watch(&topics, Some(&cursor)));
     assert!(ended.success(), "{ended}");
     fleet.coordinator().restart().await;
     hand.finish(&held, 0).await.unwrap();

@@ -21,7 +21,7 @@ use crate::{
     agent::{Held, Worker},
     ffmpeg::{self, args, expected::Cuts},
     leftovers::Note,
-    process::{self, Control, Mark, Program},
+    process::{self, Control, Program},
     progress,
     shipping::Spool,
     state::attempt_name,
@@ -39,6 +39,7 @@ pub struct Begun {
     /// Whether it understands a typed `q`.
     pub knows_q: bool,
     _kill: process::KillOnDrop,
+    _probing: Option<Probing>,
     _note: Option<Note>,
     _scratch: Option<Scratch>,
 }
@@ -83,20 +84,23 @@ pub async fn begin(
         let number = progress_write.as_ref().map(std::os::fd::AsRawFd::as_raw_fd);
         arguments = args::complete(arguments, number, grant.rerun);
     }
-    let mark = worker.marks.mark(&attempt_name(grant.task, grant.epoch));
+    let name = attempt_name(grant.task, grant.epoch);
+    let mark = worker.marks.mark(&name);
     let program = Program {
         file: plan.file.clone(),
         args: arguments,
         dir: dir.clone(),
         environment: process::base_environment(&worker.config.environment),
-        mark: mark.clone(),
+        mark,
         inherited: progress_write,
     };
     let running = worker.starter.start(program).await.map_err(|problem| end::not_started(&problem))?;
     let control = running.control.clone();
     let kill = process::KillOnDrop(control.clone());
 
-    let duration = is_ffmpeg.then(|| expected_duration(worker, plan, &dir, &mark));
+    // A mark of its own: the end of a tree kills everything that carries its mark.
+    let probe = worker.marks.mark(&format!("{}.probe", attempt_name(grant.task, grant.epoch)));
+    let duration = is_ffmpeg.then(|| expected_duration(worker, plan, &dir, probe));
     let telling = Arc::clone(held);
     let tell = move |report| {
         let known = duration.as_ref().map(|duration| duration.load(Ordering::Relaxed)).filter(|us| *us > 0);
@@ -107,7 +111,7 @@ pub async fn begin(
     let note = write_note(worker, grant, &control).await;
     tracing::info!(pid = control.pid().as_raw(), program = %plan.file.display(), "started");
     let knows_q = is_ffmpeg && !said.deaf;
-    Ok(Begun { control, drains, knows_q, _kill: kill, _note: note, _scratch: scratch })
+    Ok(Begun { control, drains, knows_q, _kill: kill, _probing: probing, _note: note, _scratch: scratch })
 }
 
 /// Only a worker that is killed at once needs the note, so an attempt does not fail for the want of it.
@@ -124,30 +128,41 @@ async fn write_note(worker: &Worker, grant: &Grant, control: &Control) -> Option
     }
 }
 
-/// The length of the result in microseconds, as soon as it is known; 0 until then. ffprobe looks at the first input beside
-/// the program, which does not wait for it.
-fn expected_duration(worker: &Arc<Worker>, plan: &Plan, dir: &Path, mark: &Mark) -> Arc<AtomicI64> {
-    let known = Arc::new(AtomicI64::new(0));
-    let Some(cuts) = Cuts::read(&plan.args) else { return known };
+/// The look for the duration; it ends with the attempt.
+struct Probing(tokio::task::JoinHandle<()>);
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Finds the length of the result in microseconds; `known` stays 0 until then. ffprobe looks at the first input beside the
+/// program, which does not wait for it.
+fn find_duration(
+    worker: &Arc<Worker>,
+    plan: &Plan,
+    dir: &Path,
+    attempt: &str,
+    known: &Arc<AtomicI64>,
+) -> Option<Probing> {
+    let cuts = Cuts::read(&plan.args)?;
     if let Some(length) = cuts.expected(None) {
         known.store(length, Ordering::Relaxed);
     }
-    let input = args::inputs(&plan.args).first().map(|input| dir.join(input));
-    let (Some(input), Some(file)) = (input, worker.proven().programs.get(ffmpeg::FFPROBE).cloned()) else {
-        return known;
-    };
+    let input = dir.join(args::inputs(&plan.args).first()?);
     let program = Program {
-        file,
+        file: worker.proven().programs.get(ffmpeg::FFPROBE)?.clone(),
         args: args::probe_duration(&input),
         dir: dir.to_owned(),
         environment: process::base_environment(&worker.config.environment),
-        mark: mark.clone(),
+        // A mark of its own: when ffprobe ends, everything that carries its mark is killed.
+        mark: worker.marks.mark(&format!("{attempt}.duration")),
         inherited: None,
     };
-    let (worker, found) = (Arc::clone(worker), Arc::clone(&known));
-    tokio::spawn(async move {
-        let is_file = tokio::fs::metadata(&input).await.is_ok_and(|meta| meta.is_file());
-        if !is_file {
+    let (worker, found) = (Arc::clone(worker), Arc::clone(known));
+    Some(Probing(tokio::spawn(async move {
+        if !tokio::fs::metadata(&input).await.is_ok_and(|meta| meta.is_file()) {
             return;
         }
         let probed = process::printed(&worker.starter, program, PROBE).await;
@@ -155,6 +170,5 @@ fn expected_duration(worker: &Arc<Worker>, plan: &Plan, dir: &Path, mark: &Mark)
         if let Some(length) = length.and_then(|length| cuts.expected(Some(length))) {
             found.store(length, Ordering::Relaxed);
         }
-    });
-    known
+    })))
 }

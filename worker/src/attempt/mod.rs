@@ -4,7 +4,7 @@
 mod begin;
 mod deliver;
 mod end;
-mod output;
+pub mod output;
 mod preflight;
 mod run;
 

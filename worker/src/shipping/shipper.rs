@@ -36,7 +36,6 @@ pub enum Shipped {
 }
 
 /// Sends the records of one attempt.
-#[derive(Debug)]
 pub struct Shipper {
     /// How to reach coordinators.
     pub api: Api,

@@ -19,7 +19,7 @@ use crate::{
 
 /// Replaces what an account may do beyond its role.
 pub async fn scope(app: &App, who: &Caller, id: &AccountId, scope: Scope) -> Result<AccountView, OpError> {
-    let scope = checked(scope, "")?;
+    let scope = checked(&scope, "")?;
     change(app, who, id, Losing::Nothing, |account| account.scope = scope.clone()).await
 }
 

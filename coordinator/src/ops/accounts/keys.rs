@@ -31,7 +31,7 @@ pub async fn add(app: &App, who: &Caller, new: NewAccount) -> Result<IssuedKey, 
         id: new.id,
         role: new.role,
         enabled: true,
-        scope: checked(new.scope, "scope.")?,
+        scope: checked(&new.scope, "scope.")?,
         created_at: app.store.now().await?,
         version: 0,
     };

@@ -16,7 +16,7 @@ const NETWORKS: usize = 64;
 const WEIGHT: u32 = 1_000;
 
 /// The scope with its networks in their usual spelling. `prefix` is where it stands in the request, such as `scope.`.
-pub(super) fn checked(scope: Scope, prefix: &str) -> Result<Scope, OpError> {
+pub(super) fn checked(scope: &Scope, prefix: &str) -> Result<Scope, OpError> {
     let mut errors = Vec::new();
     let mut wrong = |field: &str, detail: String| errors.push(FieldError { field: format!("{prefix}{field}"), detail });
 
@@ -36,7 +36,7 @@ pub(super) fn checked(scope: Scope, prefix: &str) -> Result<Scope, OpError> {
         wrong("weight", format!("{} is not between 1 and {WEIGHT}", scope.weight));
     }
     match errors.first() {
-        None => Ok(Scope { networks, ..scope }),
+        None => Ok(Scope { networks, ..*scope }),
         Some(first) => Err(OpError::fields(Code::BadField, format!("{}: {}", first.field, first.detail), errors)),
     }
 }
@@ -58,18 +58,18 @@ mod tests {
 
     #[test]
     fn networks_are_written_in_one_way() {
-        let checked = checked(scope(&["10.1.2.3/8", "192.168.1.7", " fd00::1/16 "], 1), "").unwrap();
+        let checked = checked(&scope(&["10.1.2.3/8", "192.168.1.7", " fd00::1/16 "], 1), "").unwrap();
         assert_eq!(checked.networks.into_iter().collect::<Vec<_>>(), ["10.0.0.0/8", "192.168.1.7/32", "fd00::/16"]);
     }
 
     #[test]
     fn every_wrong_field_is_named() {
-        let error = checked(scope(&["10.0.0.0/33", "example.com", "10.0.0.0/8"], 0), "scope.").unwrap_err();
+        let error = checked(&scope(&["10.0.0.0/33", "example.com", "10.0.0.0/8"], 0), "scope.").unwrap_err();
         let OpError::Refused(refused) = error else { panic!("{error:?}") };
         let fields: Vec<_> = refused.errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(refused.code, Code::BadField);
         assert_eq!(fields, ["scope.networks", "scope.networks", "scope.weight"]);
         assert!(refused.errors[1].detail.contains("\"example.com\""), "{refused:?}");
-        assert!(checked(scope(&[], 1_001), "").is_err());
+        assert!(checked(&scope(&[], 1_001), "").is_err());
     }
 }
