@@ -157,6 +157,11 @@ impl Output {
 
     /// The failure that ends the program.
     pub fn failure(&self, error: &anyhow::Error, key_file: Option<&Path>) {
+        let alone = error.chain().count() == 1;
+        if alone && error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            // Whoever read our results has seen enough of them, as `head` does.
+            return;
+        }
         let message = format!("{error:#}");
         let advice = errors::advice(error, key_file);
         if self.json {

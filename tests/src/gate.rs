@@ -46,20 +46,25 @@ impl Gate {
         self.path.exists()
     }
 
-    /// Waits until the file is there. A file system tells nobody, so this looks again and again.
+    /// Waits until the file is there.
     pub async fn opened(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        let mut looks = tokio::time::interval(Duration::from_millis(10));
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !self.is_open() {
-            assert!(Instant::now() < deadline, "nobody made {} within {PATIENCE:?}", self.path.display());
-            looks.tick().await;
-        }
+        until(self.path(), || self.is_open()).await;
     }
 
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> String {
         fs::read_to_string(&self.path).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()))
+    }
+}
+
+/// Waits for a fact of the file system, which tells nobody: this looks again and again.
+pub(crate) async fn until(what: &str, it_is: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !it_is() {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
+        looks.tick().await;
     }
 }

@@ -71,9 +71,12 @@ impl<'a> Wait<'a> {
         .await;
     }
 
-    /// Waits until progress was told.
+    /// Waits until some media has been written.
     pub async fn until_progress(self) {
-        self.seen("progress", |record| matches!(record, FollowRecord::Progress { .. })).await;
+        self.seen("progress", |record| {
+            matches!(record, FollowRecord::Progress { progress, .. } if progress.out_time_us > Some(0))
+        })
+        .await;
     }
 
     /// Everything that a follower from the beginning sees, to the end.

@@ -11,7 +11,7 @@ use std::{
 use ffleet_protocol::id::WorkerId;
 use nix::sys::signal::Signal;
 
-use crate::{Process, fleet::key_path, places::program, setup::clean};
+use crate::{Process, fleet::key_path, gate::until, places::program, setup::clean};
 
 /// A worker before it starts. It runs the fake encoder as `ffmpeg` and the real ffprobe as `ffprobe`.
 pub struct WorkerSetup {
@@ -151,6 +151,15 @@ impl Worker {
     /// Kills it without a word.
     pub async fn kill9(&self) {
         self.process().kill9().await;
+    }
+
+    /// Waits until the end of an attempt lies on its disk, still to be told. Nobody else knows of it, so this looks again
+    /// and again.
+    pub async fn keeps_a_report(&self) {
+        let folder = self.0.dir.join("workers").join(&self.0.name).join("state/reports");
+        let kept = || fs::read_dir(&folder).into_iter().flatten().flatten();
+        let whole = |entry: fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
+        until("a kept report", || kept().any(whole)).await;
     }
 
     /// Asks it to finish what runs and leave; see [`Process::ended`].

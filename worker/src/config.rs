@@ -194,7 +194,8 @@ impl Config {
 /// The first executable file of this name in `PATH`.
 fn in_path(name: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    let runs = |file: &Path| fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+    let runs =
+        |file: &Path| fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| runs(file))
 }
 

@@ -81,7 +81,9 @@ pub fn clear(state: &StateDir, keep: &HashSet<(TaskId, u32)>) -> io::Result<()> 
 /// with it sooner or later; what is left of such a group is found by its mark.
 fn kill(entry: &Entry, boot: &str) {
     let pid = Pid::from_raw(entry.pid);
-    let same = entry.boot == boot && entry.started != 0 && process::stat(pid).is_some_and(|stat| stat.started == entry.started);
+    let same = entry.boot == boot
+        && entry.started != 0
+        && process::stat(pid).is_some_and(|stat| stat.started == entry.started);
     if same && entry.pid > 1 {
         tracing::warn!(task = %entry.task, epoch = entry.epoch, pid = entry.pid, "killing what an earlier start left running");
         process::kill_group_of(pid);

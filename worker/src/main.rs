@@ -63,10 +63,11 @@ async fn main() -> ExitCode {
 }
 
 async fn start(cli: Cli) -> anyhow::Result<ExitCode> {
-    let overrides = Overrides::none()
-        .flag("--id", "id", cli.id)
-        .flag("--slots", "slots", cli.slots)
-        .flag("--log-level", "log.level", cli.log_level);
+    let overrides = Overrides::none().flag("--id", "id", cli.id).flag("--slots", "slots", cli.slots).flag(
+        "--log-level",
+        "log.level",
+        cli.log_level,
+    );
     let config = Config::load(cli.config, &overrides)?;
     match cli.command {
         Some(Command::Check) => return checked(&config).await,
@@ -90,9 +91,7 @@ fn requests_to_stop() -> anyhow::Result<mpsc::UnboundedReceiver<()>> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;
         let told = told.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() && told.send(()).is_ok() {}
-        });
+        tokio::spawn(async move { while signals.recv().await.is_some() && told.send(()).is_ok() {} });
     }
     Ok(requests)
 }

@@ -21,9 +21,10 @@ use ffleet_worker::{
 
 fn ffmpeg() -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&folders).map(|folder| folder.join("ffmpeg")).find(|file| file.is_file()).expect(
-        "these tests need ffmpeg; `cargo xtask test` installs it",
-    )
+    std::env::split_paths(&folders)
+        .map(|folder| folder.join("ffmpeg"))
+        .find(|file| file.is_file())
+        .expect("these tests need ffmpeg; `cargo xtask test` installs it")
 }
 
 fn command(text: &str, folder: &Path, inherited: Option<std::os::fd::OwnedFd>, rerun: bool) -> Program {
@@ -50,11 +51,8 @@ async fn progress_comes_on_its_own_pipe_and_q_ends_well() {
     let starter = starter();
     let running = starter.start(command(text, folder.path(), Some(write), false)).await.unwrap();
     let control: Control = running.control.clone();
-    let place = SpoolFile {
-        path: folder.path().join("spool"),
-        memory: 1 << 20,
-        budget: std::sync::Arc::new(Budget::new(0)),
-    };
+    let place =
+        SpoolFile { path: folder.path().join("spool"), memory: 1 << 20, budget: std::sync::Arc::new(Budget::new(0)) };
     let spool = std::sync::Arc::new(Spool::new(place, 1));
     let (told, reports) = mpsc::channel::<Progress>();
     let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: Some(read) };

@@ -81,7 +81,8 @@ async fn what_has_left_the_group_dies_as_well() {
     let (alive, ready) = (fifo(&folder, "alive"), fifo(&folder, "ready"));
     let watching = tokio::spawn(until_closed(alive.clone()));
     // The leader ends only after the other one lives in a session of its own.
-    let text = "setsid sh -c 'exec >\"$1\"; echo up; echo go >\"$2\"; exec sleep 1000' sh \"$1\" \"$2\" & read line <\"$2\"";
+    let text =
+        "setsid sh -c 'exec >\"$1\"; echo up; echo go >\"$2\"; exec sleep 1000' sh \"$1\" \"$2\" & read line <\"$2\"";
     let running = starter.start(script(text, &[&alive, &ready])).await.unwrap();
     assert_eq!(running.control.ended().await, Ended::Code(0));
     assert_eq!(watching.await.unwrap(), "up\n");

@@ -20,6 +20,8 @@ pub(crate) mod logs;
 pub(crate) mod needs;
 mod open;
 pub(crate) mod row;
+#[cfg(test)]
+mod suite;
 pub(crate) mod tasks;
 pub(crate) mod workers;
 mod writer;

@@ -129,8 +129,7 @@ async fn an_end_that_could_not_be_told_is_told_after_the_restart() {
     fleet.coordinator().kill9().await;
     go.open();
     over.opened().await;
-    fleet.gone("-fake-gate").await;
-    box_.process().says("finish").await;
+    box_.keeps_a_report().await;
     box_.kill9().await;
     fleet.coordinator().restart().await;
     box_.restart().await;

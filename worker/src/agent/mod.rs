@@ -108,7 +108,8 @@ pub enum Farewell {
 /// hands it back.
 pub async fn run(config: Config, mut stops: mpsc::UnboundedReceiver<()>) -> anyhow::Result<Farewell> {
     let worker = Arc::new(prepare(config)?);
-    let unreported = worker.reports.load(&worker.config.id).context("cannot read the reports in the state directory")?;
+    let unreported =
+        worker.reports.load(&worker.config.id).context("cannot read the reports in the state directory")?;
     let keep = unreported.iter().map(|report| (report.lease.task, report.lease.epoch)).collect();
     let state = Arc::clone(&worker.state);
     tokio::task::spawn_blocking(move || leftovers::clear(&state, &keep))

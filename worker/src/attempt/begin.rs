@@ -107,7 +107,8 @@ pub async fn begin(
         telling.set_progress(progress::with_duration(report, known));
     };
     let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read };
-    let drains = Drains::start(pipes, spool, tell).map_err(|error| failed("the worker cannot start a thread", &error))?;
+    let drains =
+        Drains::start(pipes, spool, tell).map_err(|error| failed("the worker cannot start a thread", &error))?;
     let note = write_note(worker, grant, &control).await;
     tracing::info!(pid = control.pid().as_raw(), program = %plan.file.display(), "started");
     let knows_q = is_ffmpeg && !said.deaf;

@@ -31,22 +31,18 @@ pub fn shipper(worker: &Worker, held: &Held, spool: &Arc<Spool>) -> Shipper {
 }
 
 /// Keeps the end of an attempt that has just ended, and tells it.
-pub async fn report(
-    worker: &Arc<Worker>,
-    held: &Held,
-    report: Report,
-    spool: Arc<Spool>,
-    shipping: Shipping,
-) -> Told {
+pub async fn report(worker: &Arc<Worker>, held: &Held, report: Report, spool: Arc<Spool>, shipping: Shipping) -> Told {
     held.set_phase(Phase::Stopping);
     let (reports, kept, output) = (worker.reports.clone(), report.clone(), Arc::clone(&spool));
     let saved = tokio::task::spawn_blocking(move || {
         reports.save(&kept)?;
         output.persist()
     });
-    if let Ok(Err(error)) = saved.await {
+    match saved.await {
+        Ok(Ok(())) => tracing::debug!("the end is kept until somebody takes it"),
         // A full disk must not keep the end from being told now.
-        tracing::error!(%error, "the final report cannot be kept on disk");
+        Ok(Err(error)) => tracing::error!(%error, "the final report cannot be kept on disk"),
+        Err(_) => {}
     }
     until_told(worker, held, &report, &spool, Some(shipping)).await
 }
@@ -103,13 +99,7 @@ async fn until_told(
     }
 }
 
-async fn tell(
-    worker: &Arc<Worker>,
-    held: &Held,
-    report: &Report,
-    spool: &Arc<Spool>,
-    mut shipping: Option<Shipping>,
-) {
+async fn tell(worker: &Arc<Worker>, held: &Held, report: &Report, spool: &Arc<Spool>, mut shipping: Option<Shipping>) {
     let task = report.lease.task;
     let mut pause = FIRST_PAUSE;
     loop {

@@ -86,9 +86,11 @@ fn stopped(name: &str, ended: Ended, cause: Cause) -> End {
                 STDOUT_BYTES / 1024 / 1024
             ),
         },
-        Cause::HandedBack => {
-            End { exit: Exit::HandedBack, failure: None, message: "the worker is leaving and hands the task back".to_owned() }
-        }
+        Cause::HandedBack => End {
+            exit: Exit::HandedBack,
+            failure: None,
+            message: "the worker is leaving and hands the task back".to_owned(),
+        },
     }
 }
 
@@ -151,7 +153,14 @@ mod tests {
         let words = "Unknown encoder 'x'\n";
         for (ended, cause, tail, exit, failure, said) in [
             (Ended::Code(0), None, words, Exit::Code { code: 0 }, None, "ended with code 0"),
-            (Ended::Code(1), None, words, Exit::Code { code: 1 }, Some(F::NoSuchEncoder), "code 1: Unknown encoder 'x'"),
+            (
+                Ended::Code(1),
+                None,
+                words,
+                Exit::Code { code: 1 },
+                Some(F::NoSuchEncoder),
+                "code 1: Unknown encoder 'x'",
+            ),
             (Ended::Code(42), None, "", Exit::Code { code: 42 }, None, "ended with code 42"),
             (Ended::Signal(11), None, "", Exit::Signal { signal: 11 }, None, "killed by signal 11"),
             (Ended::Signal(9), None, "", Exit::Signal { signal: 9 }, None, "memory runs out"),
@@ -159,7 +168,14 @@ mod tests {
             (Ended::Code(0), Some(Cause::Stopped(CancelReason::ClientGone)), "", Exit::Stopped, None, "client_gone"),
             (Ended::Signal(9), Some(Cause::TimedOut(7)), "", Exit::TimedOut, Some(F::TimedOut), "after 7 s"),
             (Ended::Code(0), Some(Cause::StdoutTooLarge), "", Exit::None, Some(F::StdoutTooLarge), "64 MiB"),
-            (Ended::Code(255), Some(Cause::StdoutTooLarge), "", Exit::Code { code: 255 }, Some(F::StdoutTooLarge), "64 MiB"),
+            (
+                Ended::Code(255),
+                Some(Cause::StdoutTooLarge),
+                "",
+                Exit::Code { code: 255 },
+                Some(F::StdoutTooLarge),
+                "64 MiB",
+            ),
             (Ended::Code(255), Some(Cause::HandedBack), words, Exit::HandedBack, None, "leaving"),
         ] {
             let end = of_program("ffmpeg", ended, cause, tail, &[]);

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use super::end::Tail;
 use crate::{
     progress::ProgressReader,
-    shipping::{Spool, Splitter},
+    shipping::{Splitter, Spool},
 };
 
 /// How long an unfinished line waits for its end; a prompt has none.
@@ -68,8 +68,7 @@ impl Drains {
         };
         let stdout = Stdout { spool: Arc::clone(spool), over: Arc::clone(&drains.stdout_over), total: 0 };
         drains.spawn("stdout", pipes.stdout, stdout, &alive)?;
-        let stderr =
-            Stderr { spool: Arc::clone(spool), tail: Arc::clone(&drains.tail), splitter: Splitter::default() };
+        let stderr = Stderr { spool: Arc::clone(spool), tail: Arc::clone(&drains.tail), splitter: Splitter::default() };
         drains.spawn("stderr", pipes.stderr, stderr, &alive)?;
         if let Some(pipe) = pipes.progress {
             let progress = Reports { reader: ProgressReader::default(), tell: tell_progress };

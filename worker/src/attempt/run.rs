@@ -53,9 +53,7 @@ pub async fn attempt(
             held.set_phase(Phase::Encoding);
             let watched = Watch { worker, grant, held, begun: &mut begun, cause: None, ladder: None };
             match watched.until_it_ends(&mut orders, went_stale).await {
-                Fate::Ended { ended, cause } => {
-                    conclude(&plan, &mut begun, ended, cause, &spool).await
-                }
+                Fate::Ended { ended, cause } => conclude(&plan, &mut begun, ended, cause, &spool).await,
                 Fate::Dropped => {
                     drop(shipping);
                     spool.discard();
@@ -224,15 +222,12 @@ impl Watch<'_> {
 }
 
 /// After the end: reads the rest of the output and finds the name for what happened.
-async fn conclude(
-    plan: &Plan,
-    begun: &mut Begun,
-    ended: Ended,
-    cause: Option<Cause>,
-    spool: &Spool,
-) -> (End, String) {
+async fn conclude(plan: &Plan, begun: &mut Begun, ended: Ended, cause: Option<Cause>, spool: &Spool) -> (End, String) {
     if !begun.drains.finish().await {
-        say(spool, "something that left the program's tree still holds its output; the rest is not waited for".to_owned());
+        say(
+            spool,
+            "something that left the program's tree still holds its output; the rest is not waited for".to_owned(),
+        );
     }
     let tail = begun.drains.tail();
     let end = end::of_program(&plan.name, ended, cause, &tail, &args::inputs(&plan.args));

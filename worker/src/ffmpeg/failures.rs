@@ -79,9 +79,8 @@ pub fn name(tail: &str, inputs: &[&Path]) -> Option<Named> {
     let lines: Vec<&str> = tail.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect();
     RULES.iter().find_map(|(class, words)| {
         let missing = *class == FailureClass::InputNotFound;
-        let tells = |line: &str| {
-            words.iter().any(|word| line.contains(word)) || (missing && is_missing_input(line, inputs))
-        };
+        let tells =
+            |line: &str| words.iter().any(|word| line.contains(word)) || (missing && is_missing_input(line, inputs));
         // The last such line is nearest to the end.
         lines.iter().rev().find(|line| tells(line)).map(|line| Named { class: *class, line: shortened(line) })
     })
@@ -193,9 +192,13 @@ mod tests {
 
     #[test]
     fn status_lines_end_with_a_carriage_return() {
-        let tail = "frame=  1 speed=1x    \rframe=  2 speed=1x    \rav_interleaved_write_frame(): No space left on device\r";
+        let tail =
+            "frame=  1 speed=1x    \rframe=  2 speed=1x    \rav_interleaved_write_frame(): No space left on device\r";
         let named = name(tail, &[]).unwrap();
-        assert_eq!((named.class, named.line.as_str()), (F::DiskFull, "av_interleaved_write_frame(): No space left on device"));
+        assert_eq!(
+            (named.class, named.line.as_str()),
+            (F::DiskFull, "av_interleaved_write_frame(): No space left on device")
+        );
     }
 
     #[test]

@@ -67,8 +67,8 @@ impl Mounts {
         if arg.as_bytes().contains(&0) {
             return Err(CannotResolve::Nul { argument: argument() });
         }
-        let template = Template::parse(arg.as_bytes())
-            .map_err(|why| CannotResolve::NotATemplate { argument: argument(), why })?;
+        let template =
+            Template::parse(arg.as_bytes()).map_err(|why| CannotResolve::NotATemplate { argument: argument(), why })?;
         let mut resolved = Vec::new();
         for piece in template.pieces() {
             match piece {
@@ -252,7 +252,9 @@ mod tests {
         library.link("absolute", library.folder.path().join("media/in"));
         library.link("by-the-door", library.folder.path().join("door/in"));
         library.link("not-yet", "in/later.mkv");
-        for arg in ["$Media/same/a b.mkv", "$Media/around", "$Media/absolute/x", "$Media/by-the-door/x", "$Media/not-yet"] {
+        for arg in
+            ["$Media/same/a b.mkv", "$Media/around", "$Media/absolute/x", "$Media/by-the-door/x", "$Media/not-yet"]
+        {
             assert!(library.resolve(arg).is_ok(), "{arg}: {:?}", library.resolve(arg));
         }
     }

@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_programs_name_may_contain_anything() {
-        let text = "4242 (a ) (b) R 1 2) S 17 4242 4242 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1 18446744073709551615";
+        let text =
+            "4242 (a ) (b) R 1 2) S 17 4242 4242 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1 18446744073709551615";
         let stat = parse(text).unwrap();
         assert_eq!((stat.pid, stat.state), (Pid::from_raw(4242), 'S'));
         assert_eq!((stat.parent, stat.group, stat.started), (Pid::from_raw(17), Pid::from_raw(4242), 987_654));

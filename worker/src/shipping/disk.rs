@@ -126,7 +126,9 @@ impl Disk {
             let _ = self.file.set_len(0);
             return;
         }
-        let (Ok(from), Ok(length)) = (i64::try_from(self.punched), i64::try_from(self.read - self.punched)) else { return };
+        let (Ok(from), Ok(length)) = (i64::try_from(self.punched), i64::try_from(self.read - self.punched)) else {
+            return;
+        };
         let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         // Where the file system cannot do this, the space comes back when everything was read.
         if length > 0 && fallocate(&self.file, hole, from, length).is_ok() {

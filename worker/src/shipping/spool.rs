@@ -248,7 +248,8 @@ impl Inner {
             }
         }
         // The loss and the record after it go together, so that losses that follow each other become one.
-        let lines = [self.lost.as_ref(), Some(record)].into_iter().flatten().map(json_line).collect::<io::Result<Vec<_>>>();
+        let lines =
+            [self.lost.as_ref(), Some(record)].into_iter().flatten().map(json_line).collect::<io::Result<Vec<_>>>();
         let (Some(disk), Ok(lines)) = (&mut self.disk, lines) else { return false };
         let kept = disk.append(&lines.concat(), &place.budget);
         if kept {
