@@ -15,8 +15,8 @@ use crate::{
     domain::{Defaults, Policy},
     janitor::Patience,
     notify::Bells,
-    plan::Rules,
     ops::{FairTurns, KnownWorkers},
+    plan::Rules,
     store::{
         Store,
         jobs::{JobPolicy, Retention},
@@ -93,11 +93,7 @@ impl App {
     /// What a spec may name.
     pub(crate) fn rules(&self, raw_paths: bool) -> Rules {
         let limits = &self.config.limits;
-        Rules {
-            programs: limits.programs.clone(),
-            variables: limits.variables.clone(),
-            raw_paths,
-        }
+        Rules { programs: limits.programs.clone(), variables: limits.variables.clone(), raw_paths }
     }
 
     /// How long ended jobs are kept.

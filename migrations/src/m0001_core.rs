@@ -233,7 +233,11 @@ fn render(sql: &str, backend: sea_orm_migration::sea_orm::DbBackend) -> String {
         ("{key_text}", if mysql { "VARCHAR(700)" } else { "TEXT" }),
         (
             "{serial}",
-            if mysql { "BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT" } else { "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT" },
+            if mysql {
+                "BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT"
+            } else {
+                "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
+            },
         ),
     ];
     words.iter().fold(sql.to_owned(), |sql, (word, with)| sql.replace(word, with))

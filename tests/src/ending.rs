@@ -5,7 +5,11 @@ use std::{fs, path::Path, thread, time::Duration};
 use ffleet_protocol::job::JobFilter;
 use nix::sys::signal::Signal;
 
-use crate::{Process, fleet::{Parts, connect}, orphans};
+use crate::{
+    Process,
+    fleet::{Parts, connect},
+    orphans,
+};
 
 /// How long a program may take to leave when it has nothing to do.
 const LEAVING: Duration = Duration::from_secs(20);

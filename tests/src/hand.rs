@@ -7,7 +7,9 @@ use ffleet_protocol::{
     id::{Incarnation, TaskId, Token, WorkerId},
     log::{Data, LineEnd, LogAnswer, LogBatch, Record},
     state::{FailureClass, Phase, Stream},
-    task::{AcceptRequest, ClaimAnswer, ClaimRequest, Exit, FinishRequest, Grant, HeldLease, RejectRequest, TaskAnswer},
+    task::{
+        AcceptRequest, ClaimAnswer, ClaimRequest, Exit, FinishRequest, Grant, HeldLease, RejectRequest, TaskAnswer,
+    },
     worker::{Capabilities, HeartbeatAnswer, HeartbeatRequest, LeaseRef, Mount, Program, Registration},
 };
 
@@ -69,7 +71,12 @@ impl Hand {
     }
 
     /// Claims with a given token and waits as long as a claim may.
-    pub async fn claim_with(&self, token: Token, free_slots: u32, wait_s: u64) -> Result<Option<ClaimAnswer>, ApiError> {
+    pub async fn claim_with(
+        &self,
+        token: Token,
+        free_slots: u32,
+        wait_s: u64,
+    ) -> Result<Option<ClaimAnswer>, ApiError> {
         let (worker, incarnation) = (self.id.clone(), self.incarnation);
         self.api.claim(&ClaimRequest { worker, incarnation, token, free_slots, wait_s }).await
     }

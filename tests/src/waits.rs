@@ -44,9 +44,10 @@ impl<'a> Wait<'a> {
     /// Waits until an attempt with this number has begun; gives the worker's name.
     pub async fn until_attempt(self, number: u32) -> String {
         let seen = self
-            .seen(&format!("attempt {number}"), |record| {
-                matches!(record, FollowRecord::Attempt { epoch, .. } if *epoch >= number)
-            })
+            .seen(
+                &format!("attempt {number}"),
+                |record| matches!(record, FollowRecord::Attempt { epoch, .. } if *epoch >= number),
+            )
             .await;
         match seen.last() {
             Some(FollowRecord::Attempt { worker, .. }) => worker.to_string(),
@@ -56,9 +57,10 @@ impl<'a> Wait<'a> {
 
     /// Waits until an attempt other than the last one has ended with this number or a higher one.
     pub async fn until_attempt_ended(self, number: u32) {
-        self.seen(&format!("the end of attempt {number}"), |record| {
-            matches!(record, FollowRecord::AttemptEnded { epoch, .. } if *epoch >= number)
-        })
+        self.seen(
+            &format!("the end of attempt {number}"),
+            |record| matches!(record, FollowRecord::AttemptEnded { epoch, .. } if *epoch >= number),
+        )
         .await;
     }
 
@@ -73,9 +75,10 @@ impl<'a> Wait<'a> {
 
     /// Waits until some media has been written.
     pub async fn until_progress(self) {
-        self.seen("progress", |record| {
-            matches!(record, FollowRecord::Progress { progress, .. } if progress.out_time_us > Some(0))
-        })
+        self.seen(
+            "progress",
+            |record| matches!(record, FollowRecord::Progress { progress, .. } if progress.out_time_us > Some(0)),
+        )
         .await;
     }
 

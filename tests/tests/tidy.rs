@@ -52,8 +52,7 @@ fn rust_files<const N: usize>(places: [&str; N]) -> Vec<Source> {
     files(places, ".rs")
 }
 
-const CRATES: [&str; 8] =
-    ["protocol", "settings", "migrations", "coordinator", "client", "worker", "tests", "xtask"];
+const CRATES: [&str; 8] = ["protocol", "settings", "migrations", "coordinator", "client", "worker", "tests", "xtask"];
 
 fn fail_with(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
@@ -62,10 +61,27 @@ fn fail_with(problems: &[String]) {
 /// What decides gets time and facts as arguments, so that it can be tested with tables and without a world.
 #[test]
 fn pure_parts_stay_pure() {
-    let pure = ["protocol/src", "coordinator/src/domain", "coordinator/src/plan", "worker/src/ffmpeg", "worker/src/progress.rs"];
+    let pure = [
+        "protocol/src",
+        "coordinator/src/domain",
+        "coordinator/src/plan",
+        "worker/src/ffmpeg",
+        "worker/src/progress.rs",
+    ];
     let words = [
-        "tokio::", "sea_orm::", "actix_web::", "reqwest::", "std::fs", "std::net", "std::process", "std::env",
-        "std::thread", "SystemTime::now", "Instant::now", "Timestamp::now", "tracing::",
+        "tokio::",
+        "sea_orm::",
+        "actix_web::",
+        "reqwest::",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env",
+        "std::thread",
+        "SystemTime::now",
+        "Instant::now",
+        "Timestamp::now",
+        "tracing::",
     ];
     let mut problems = Vec::new();
     for file in rust_files(pure).iter().filter(|file| !file.path.contains("/tests")) {
@@ -196,7 +212,9 @@ fn every_configuration_key_is_documented() {
     let mut problems = Vec::new();
     for file in rust_files(["coordinator/src/config", "worker/src/config.rs", "client/src/config.rs"]) {
         for (line, text) in file.product() {
-            let Some((key, _)) = text.trim().strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) else { continue };
+            let Some((key, _)) = text.trim().strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) else {
+                continue;
+            };
             let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
             if is_key && !page.contains(&format!("`{key}`")) && !page.contains(&format!(".{key}`")) {
                 problems.push(format!("{}:{line}: docs/configuration.md does not have {key}", file.path));
@@ -260,7 +278,11 @@ fn every_file_is_part_of_something() {
     let mut named = BTreeSet::new();
     for file in &all {
         for line in file.text.lines() {
-            let line = line.trim().trim_start_matches("pub ").trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ");
+            let line = line
+                .trim()
+                .trim_start_matches("pub ")
+                .trim_start_matches("pub(crate) ")
+                .trim_start_matches("pub(super) ");
             if let Some(path) = line.strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix(".rs\"]")) {
                 named.insert(path.rsplit('/').next().unwrap().to_owned());
             }
@@ -273,7 +295,11 @@ fn every_file_is_part_of_something() {
     for file in &all {
         let path = Path::new(&file.path);
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let stem = if stem == "mod" { path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned() } else { stem };
+        let stem = if stem == "mod" {
+            path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned()
+        } else {
+            stem
+        };
         let is_root = ["main", "lib", "build"].contains(&stem.as_str()) || path.parent().unwrap().ends_with("tests");
         if !is_root && !named.contains(&stem) {
             problems.push(format!("{} is in no module", file.path));

@@ -71,10 +71,7 @@ pub fn sh(command: &mut Command) -> Result<()> {
 
 /// Runs a command for its standard output.
 pub fn output(command: &mut Command) -> Result<String> {
-    let out = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start {}", shown(command)))?;
+    let out = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", shown(command)))?;
     if !out.status.success() {
         bail!("{} ended with {}\n{}", shown(command), out.status, String::from_utf8_lossy(&out.stderr).trim_end());
     }

@@ -36,7 +36,8 @@ struct Server {
 impl Scene {
     /// An empty folder, readable by nobody else: keys will lie in it.
     pub fn new() -> Result<Self> {
-        let dir = tempfile::Builder::new().prefix("ffleet-demo-").tempdir().context("cannot make a temporary folder")?;
+        let dir =
+            tempfile::Builder::new().prefix("ffleet-demo-").tempdir().context("cannot make a temporary folder")?;
         Ok(Self { dir, servers: Vec::new() })
     }
 

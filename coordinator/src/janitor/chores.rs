@@ -89,7 +89,9 @@ impl Chore {
     pub(super) fn every(self, sweep: Duration) -> Duration {
         match self {
             Self::Ripen => sweep.min(Duration::from_secs(1)),
-            Self::LapseLeases | Self::SilentWorkers | Self::AbsentClients | Self::QueueTimeouts | Self::Unblock => sweep,
+            Self::LapseLeases | Self::SilentWorkers | Self::AbsentClients | Self::QueueTimeouts | Self::Unblock => {
+                sweep
+            }
             Self::Nonces | Self::IdempotencyKeys | Self::Retention => sweep.max(Duration::from_secs(60)),
         }
     }

@@ -32,13 +32,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            boot: rand::random(),
-            rings: 0,
-            forgotten: 0,
-            topics: HashMap::new(),
-            claimers: Claimers::default(),
-        }
+        Self { boot: rand::random(), rings: 0, forgotten: 0, topics: HashMap::new(), claimers: Claimers::default() }
     }
 }
 
@@ -179,7 +173,11 @@ mod tests {
         let (next, news) = bells.news(&both, Some(&cursor));
         assert_eq!(news, [job]);
         assert!(bells.news(&both, Some(&next)).1.is_empty());
-        assert_eq!(bells.news(&both, Some("another.7")).1.len(), 2, "a cursor of another start may have missed anything");
+        assert_eq!(
+            bells.news(&both, Some("another.7")).1.len(),
+            2,
+            "a cursor of another start may have missed anything"
+        );
     }
 
     #[test]

@@ -44,10 +44,16 @@ pub(crate) async fn stop(
         let task = task.task.id;
         let event = Event::CancelRequested { by: actor.name.clone(), reason };
         let extra = std::mem::take(&mut once);
-        let verdict = apply(app, actor, task, |seen, _| {
-            if still(seen) { Ok((event.clone(), extra.clone())) } else { Err(no_longer()) }
-        })
-        .await?;
+        let verdict =
+            apply(
+                app,
+                actor,
+                task,
+                |seen, _| {
+                    if still(seen) { Ok((event.clone(), extra.clone())) } else { Err(no_longer()) }
+                },
+            )
+            .await?;
         match verdict {
             Verdict::Applied(_) => {}
             // It has ended meanwhile, or is being stopped already: that is what was wanted.

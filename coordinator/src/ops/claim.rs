@@ -136,8 +136,7 @@ async fn take_these(
     let seen = app.store.seen_jobs(&jobs).await?;
     let seen: HashMap<JobId, &SeenJob> = seen.iter().map(|seen| (seen.job.id, seen)).collect();
     let commands = app.store.commands(&jobs).await?;
-    let holder =
-        Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
+    let holder = Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
     let event = Event::Claimed { holder };
     let actor = who.actor();
     let mut tries = Vec::new();
@@ -171,12 +170,7 @@ async fn take_these(
 }
 
 /// A grant as the worker is told it.
-pub(super) fn grant(
-    app: &App,
-    seen: &SeenJob,
-    task: &SeenTask,
-    commands: &HashMap<JobId, Command>,
-) -> Option<Grant> {
+pub(super) fn grant(app: &App, seen: &SeenJob, task: &SeenTask, commands: &HashMap<JobId, Command>) -> Option<Grant> {
     let holder = task.task.state.holder()?;
     let policy = &seen.job.policy;
     Some(Grant {

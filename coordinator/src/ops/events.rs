@@ -36,8 +36,7 @@ pub async fn open(
         Some(last) => Some(last),
         None => app.store.newest_event(settled(now)).await?,
     };
-    let feed =
-        Feed { app, who: who.clone(), after, ready: VecDeque::new(), quiet: Duration::ZERO, opened: false };
+    let feed = Feed { app, who: who.clone(), after, ready: VecDeque::new(), quiet: Duration::ZERO, opened: false };
     Ok(stream::unfold(feed, |mut feed| async move {
         let next = feed.next().await?;
         Some((next, feed))

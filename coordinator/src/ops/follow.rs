@@ -127,7 +127,8 @@ impl Follower {
             self.told_status = Some(seen.job.status);
             found.say(&FollowRecord::Status { job: self.job, status: seen.job.status });
         }
-        let attempts = if self.needs_attempts(&seen) { self.app.store.attempts(self.job).await? } else { HashMap::new() };
+        let attempts =
+            if self.needs_attempts(&seen) { self.app.store.attempts(self.job).await? } else { HashMap::new() };
         for task in &seen.tasks {
             let attempts = attempts.get(&task.task.id).map(Vec::as_slice).unwrap_or_default();
             self.task(&seen, task, attempts, &mut found).await?;
@@ -267,6 +268,7 @@ fn tell_end(task: TaskId, attempts: &[AttemptView], place: &mut Position, found:
 /// Records that the limit of the log took.
 fn hole(task: TaskId, epoch: u32, from: u64, to: u64) -> FollowRecord {
     let data = Data::Dropped(Dropped { to, bytes: None, reason: DropReason::LogCap });
-    let record = Record { seq: from, stream: Source::Stderr, at: ffleet_protocol::Timestamp::UNIX_EPOCH, data, end: None };
+    let record =
+        Record { seq: from, stream: Source::Stderr, at: ffleet_protocol::Timestamp::UNIX_EPOCH, data, end: None };
     FollowRecord::Output { task, epoch, record }
 }

@@ -38,8 +38,7 @@ pub async fn heartbeat(
         let held = app.store.held_by(id.as_str(), HELD).await?;
         return verdicts(app, &id, &worker, &request, &held, Vec::new()).await;
     }
-    let renewed =
-        futures_util::future::join_all(request.leases.iter().map(|lease| renew(app, who, &id, lease))).await;
+    let renewed = futures_util::future::join_all(request.leases.iter().map(|lease| renew(app, who, &id, lease))).await;
     let renewed: Vec<Option<Task>> = renewed.into_iter().collect::<Result<_, _>>()?;
     let held = app.store.held_by(id.as_str(), HELD).await?;
     let worker = was_heard(app, worker, &request).await?;
@@ -60,11 +59,7 @@ async fn renew(app: &App, who: &Caller, id: &WorkerId, lease: &HeldLease) -> Res
 }
 
 /// Writes that the worker was heard, and takes on a drain that the worker itself wants.
-async fn was_heard(
-    app: &App,
-    worker: WorkerRow,
-    request: &HeartbeatRequest,
-) -> Result<WorkerRow, OpError> {
+async fn was_heard(app: &App, worker: WorkerRow, request: &HeartbeatRequest) -> Result<WorkerRow, OpError> {
     let mut worker = worker;
     for _ in 0..16 {
         let standing = if request.draining && worker.standing.state != WorkerState::Draining {
@@ -155,10 +150,13 @@ async fn unknown(
     let mut missing = Vec::new();
     for job in seen {
         for task in &job.tasks {
-            let ours = task.task.state.lease().is_some_and(|lease| {
-                lease.holder.worker == *id && lease.holder.incarnation == request.incarnation
-            });
-            if ours && !request.leases.iter().any(|lease| lease.task == task.task.id && lease.epoch == task.task.epoch) {
+            let ours = task
+                .task
+                .state
+                .lease()
+                .is_some_and(|lease| lease.holder.worker == *id && lease.holder.incarnation == request.incarnation);
+            if ours && !request.leases.iter().any(|lease| lease.task == task.task.id && lease.epoch == task.task.epoch)
+            {
                 missing.push((job, task));
             }
         }

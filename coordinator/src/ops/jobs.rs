@@ -35,9 +35,10 @@ fn page(who: &Caller, filter: &JobFilter) -> Result<Page, OpError> {
         statuses.push(status.map_err(|error| OpError::field(Code::BadField, "status", error.to_string()))?);
     }
     let label = filter.label.as_deref().map(|label| {
-        label.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| {
-            OpError::field(Code::BadField, "label", format!("expected key=value, found {label:?}"))
-        })
+        label
+            .split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| OpError::field(Code::BadField, "label", format!("expected key=value, found {label:?}")))
     });
     let before = filter.cursor.as_deref().map(|cursor| {
         cursor.parse::<JobId>().map_err(|_| {

@@ -32,9 +32,7 @@ pub(crate) async fn one(app: &App, actor: &Actor, task: TaskId) -> Result<bool, 
 }
 
 fn gone(worker: Option<&WorkerRow>, incarnation: Incarnation) -> bool {
-    worker.is_none_or(|worker| {
-        worker.standing.state == WorkerState::Offline || worker.incarnation != incarnation
-    })
+    worker.is_none_or(|worker| worker.standing.state == WorkerState::Offline || worker.incarnation != incarnation)
 }
 
 /// A worker has started anew: what an earlier start of it held ends at once, except what the new one found finished on its
@@ -80,10 +78,16 @@ async fn end(
 ) -> Result<bool, OpError> {
     let event = Event::LeaseLapsed { lapse };
     let other = || OpError::Unavailable("the lease is another one now".to_owned());
-    let verdict = apply(app, actor, task, |_, seen| {
-        if meant(seen) { Ok((event.clone(), Commit::default())) } else { Err(other()) }
-    })
-    .await;
+    let verdict =
+        apply(
+            app,
+            actor,
+            task,
+            |_, seen| {
+                if meant(seen) { Ok((event.clone(), Commit::default())) } else { Err(other()) }
+            },
+        )
+        .await;
     match verdict {
         Ok(Verdict::Applied(applied)) => {
             let from = applied.seen.task(task).map(|seen| seen.row.state.clone()).unwrap_or_default();

@@ -9,13 +9,7 @@ use ffleet_protocol::{
 };
 use jiff::SignedDuration;
 
-use super::{
-    Caller, OpError,
-    error::Refused,
-    no_such_task, prune,
-    transition::refused,
-    workers::known,
-};
+use super::{Caller, OpError, error::Refused, no_such_task, prune, transition::refused, workers::known};
 use crate::{
     app::App,
     domain::{Event, Quote, Refusal, Takes},
@@ -74,13 +68,7 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
 }
 
 /// The lease had lapsed, and nobody has claimed the task since: it goes on, and then the output is taken.
-fn resumed(
-    app: &App,
-    who: &Caller,
-    seen: &SeenJob,
-    task: &SeenTask,
-    quote: &Quote,
-) -> Result<Commit, OpError> {
+fn resumed(app: &App, who: &Caller, seen: &SeenJob, task: &SeenTask, quote: &Quote) -> Result<Commit, OpError> {
     let event = Event::Renewed { quote: quote.clone() };
     match task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) {
         Ok(next) => Ok(transition(seen, task, &next, &who.actor(), app.retention()).0),

@@ -18,7 +18,10 @@ pub async fn beat(app: &App, who: &Caller, id: JobId, heartbeat: ClientHeartbeat
     for _ in 0..16 {
         let job = app.store.job(id).await?.filter(|job| who.acts_for(&job.requester)).ok_or_else(no_such_job)?;
         if !job.monitored {
-            return Err(OpError::refused(Code::NotMonitored, "this job was submitted without --monitor; it needs no heartbeat"));
+            return Err(OpError::refused(
+                Code::NotMonitored,
+                "this job was submitted without --monitor; it needs no heartbeat",
+            ));
         }
         let repeated = job.follower == Some(heartbeat.follower) && heartbeat.beat <= job.beat;
         if job.status.is_terminal() || repeated {

@@ -92,9 +92,7 @@ async fn report(
 ) -> Result<TaskAnswer, OpError> {
     match apply(app, &who.actor(), id, |seen, task| Ok((event(seen, task)?, Commit::default()))).await? {
         Verdict::Applied(applied) => Ok(answer(&applied.next.task)),
-        Verdict::Refused(Refusal::AlreadyRecorded, seen) => {
-            Ok(answer(&seen.task(id).ok_or_else(no_such_task)?.task))
-        }
+        Verdict::Refused(Refusal::AlreadyRecorded, seen) => Ok(answer(&seen.task(id).ok_or_else(no_such_task)?.task)),
         Verdict::Refused(refusal, seen) => Err(refused(&refusal, &seen, id)),
     }
 }

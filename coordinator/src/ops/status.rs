@@ -19,8 +19,11 @@ pub async fn status(app: &App, who: &Caller) -> Result<FleetStatus, OpError> {
     for worker in &all {
         *workers.entry(worker.standing.state.as_str().to_owned()).or_default() += 1;
     }
-    let slots =
-        all.iter().filter(|worker| worker.standing.takes_work()).map(|worker| u64::from(worker.capabilities.slots)).sum();
+    let slots = all
+        .iter()
+        .filter(|worker| worker.standing.takes_work())
+        .map(|worker| u64::from(worker.capabilities.slots))
+        .sum();
     let busy = app.store.busy().await?.values().map(|n| u64::from(*n)).sum();
     Ok(FleetStatus { jobs, workers, slots, busy, version: env!("CARGO_PKG_VERSION").to_owned() })
 }

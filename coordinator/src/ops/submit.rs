@@ -300,4 +300,3 @@ fn check_key(field: &str, key: &str) -> Result<(), OpError> {
 fn body_hash(spec: &JobSpec) -> [u8; 32] {
     Sha256::digest(crate::store::json(spec)).into()
 }
-

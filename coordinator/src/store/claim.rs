@@ -5,8 +5,7 @@ use ffleet_protocol::{
     job::Need,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
 use super::{Store, StoreError, needs::Needs, row};
@@ -59,7 +58,11 @@ impl Store {
     }
 
     /// The tasks that a claim was granted already, with the number of each grant.
-    pub(crate) async fn granted(&self, worker: &WorkerId, token: Token) -> Result<Vec<(TaskId, JobId, u32)>, StoreError> {
+    pub(crate) async fn granted(
+        &self,
+        worker: &WorkerId,
+        token: Token,
+    ) -> Result<Vec<(TaskId, JobId, u32)>, StoreError> {
         let found = row::attempt::Entity::find()
             .filter(row::attempt::Column::WorkerId.eq(worker.as_str()))
             .filter(row::attempt::Column::Token.eq(token.0))

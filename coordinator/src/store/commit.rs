@@ -197,4 +197,3 @@ impl Commit {
             + self.rows.chunks.len() * 4
     }
 }
-

@@ -26,6 +26,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// A row that makes no sense.
+    #[expect(clippy::needless_pass_by_value, reason = "ids and errors are handed over as they are")]
     pub(crate) fn corrupt(id: impl ToString, why: impl ToString) -> Self {
         Self::Corrupt { id: id.to_string(), why: why.to_string() }
     }

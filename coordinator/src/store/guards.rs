@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use ffleet_protocol::id::{TaskId, Token};
-use sea_orm::{sea_query::ExprTrait, ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::ExprTrait,
+};
 use uuid::Uuid;
 
 use super::{
@@ -141,9 +143,8 @@ impl Facts {
             for guard in part {
                 match guard {
                     Guard::FreshNonce(key_id, text) => {
-                        nonces = nonces.add(
-                            nonce::Column::KeyId.eq(key_id.as_str()).and(nonce::Column::Nonce.eq(text.as_str())),
-                        );
+                        nonces = nonces
+                            .add(nonce::Column::KeyId.eq(key_id.as_str()).and(nonce::Column::Nonce.eq(text.as_str())));
                     }
                     Guard::FreshIdempotency(account, key) => {
                         keys = keys.add(

@@ -37,7 +37,8 @@ impl Store {
 
     /// Tasks that wait for other jobs, from `after` on.
     pub(crate) async fn blocked(&self, after: TaskId, limit: u64) -> Result<Vec<(TaskId, JobId)>, StoreError> {
-        let blocked = Condition::all().add(row::task::Column::State.eq("blocked")).add(row::task::Column::Id.gt(after.0));
+        let blocked =
+            Condition::all().add(row::task::Column::State.eq("blocked")).add(row::task::Column::Id.gt(after.0));
         self.task_ids(blocked, row::task::Column::Id, limit).await
     }
 
@@ -102,9 +103,9 @@ impl Store {
             .into_tuple()
             .all(self.reader())
             .await?;
-        let each = old.iter().map(|(key, nonce)| {
-            Expr::col(C::KeyId).eq(key.as_str()).and(Expr::col(C::Nonce).eq(nonce.as_str()))
-        });
+        let each = old
+            .iter()
+            .map(|(key, nonce)| Expr::col(C::KeyId).eq(key.as_str()).and(Expr::col(C::Nonce).eq(nonce.as_str())));
         self.remove(row::nonce::Entity, each.collect()).await
     }
 
@@ -178,8 +179,7 @@ impl Store {
         };
         let job = |column: &str| Expr::col(Alias::new(column)).is_in(ids.clone());
         let task = || Expr::col(Alias::new("task_id")).in_subquery(tasks());
-        let mut commit = Commit::default();
-        commit.deletes = vec![
+        let deletes = vec![
             from("log_chunks", task()),
             from("task_output", task()),
             from("task_deps", task()),
@@ -191,7 +191,7 @@ impl Store {
             from("tasks", job("job_id")),
             from("jobs", job("id")),
         ];
-        self.commit(commit).await
+        self.commit(Commit { deletes, ..Commit::default() }).await
     }
 }
 

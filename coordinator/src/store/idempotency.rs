@@ -16,9 +16,8 @@ pub(crate) struct Used {
 impl Store {
     /// What this key was used for by this account.
     pub(crate) async fn idempotency(&self, who: &AccountId, key: &str) -> Result<Option<Used>, StoreError> {
-        let found = row::idempotency::Entity::find_by_id((who.as_str().to_owned(), key.to_owned()))
-            .one(self.reader())
-            .await?;
+        let found =
+            row::idempotency::Entity::find_by_id((who.as_str().to_owned(), key.to_owned())).one(self.reader()).await?;
         Ok(found.map(|row| Used { job: JobId(row.job_id), body_hash: row.body_hash, nonce: row.nonce }))
     }
 

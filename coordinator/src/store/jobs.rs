@@ -179,8 +179,7 @@ impl NewJob {
     }
 
     fn task(&self, new: &NewTask, blocked: bool, policy: &JobPolicy, actor: &Actor, now: Timestamp, to: &mut Commit) {
-        let state =
-            if blocked { TaskState::Blocked } else { TaskState::Pending { not_before: None, resumable: None } };
+        let state = if blocked { TaskState::Blocked } else { TaskState::Pending { not_before: None, resumable: None } };
         let task = Task {
             id: TaskId::new(),
             epoch: 0,
@@ -255,9 +254,7 @@ impl NewJob {
             progress: None,
             progress_at: None,
         });
-        to.rows.deps.extend(
-            self.spec.after.iter().map(|job| row::task_dep::Model { task_id: row.id, job_id: job.0 }),
-        );
+        to.rows.deps.extend(self.spec.after.iter().map(|job| row::task_dep::Model { task_id: row.id, job_id: job.0 }));
         to.rows.tasks.push(row);
     }
 }
@@ -306,10 +303,8 @@ impl Store {
 
     /// The jobs that a task waits for.
     pub(crate) async fn dependencies(&self, task: TaskId) -> Result<Vec<JobId>, StoreError> {
-        let found = row::task_dep::Entity::find()
-            .filter(row::task_dep::Column::TaskId.eq(task.0))
-            .all(self.reader())
-            .await?;
+        let found =
+            row::task_dep::Entity::find().filter(row::task_dep::Column::TaskId.eq(task.0)).all(self.reader()).await?;
         Ok(found.into_iter().map(|dep| JobId(dep.job_id)).collect())
     }
 
@@ -345,4 +340,3 @@ pub(crate) fn client_beat(job: &JobRow, follower: Incarnation, beat: u64, until:
     );
     commit
 }
-

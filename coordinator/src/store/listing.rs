@@ -94,7 +94,11 @@ impl Store {
     }
 
     /// How many jobs stand where: those that have not ended, and those that ended after `since`.
-    pub(crate) async fn counts(&self, who: Option<&AccountId>, since: Timestamp) -> Result<BTreeMap<String, u64>, StoreError> {
+    pub(crate) async fn counts(
+        &self,
+        who: Option<&AccountId>,
+        since: Timestamp,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
         #[derive(FromQueryResult)]
         struct Count {
             status: String,

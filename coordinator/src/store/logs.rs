@@ -87,7 +87,9 @@ pub(crate) fn size(record: &Record) -> u64 {
     match &record.data {
         Data::Text(text) => text.len() as u64,
         // Four letters for three bytes.
-        Data::B64(text) => (text.len() as u64 / 4) * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count() as u64,
+        Data::B64(text) => {
+            (text.len() as u64 / 4) * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count() as u64
+        }
         Data::Dropped(_) => 0,
     }
 }

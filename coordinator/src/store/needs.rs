@@ -77,7 +77,7 @@ impl Needs {
             return Ok(None);
         }
         store.insert_need(need_key(need)).await?;
-        Ok(find(&*self.all(store).await?))
+        Ok(find(&self.all(store).await?))
     }
 }
 

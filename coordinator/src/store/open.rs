@@ -77,8 +77,20 @@ fn refuse_network_filesystem(path: &Path) -> Result<(), StoreError> {
 
 /// The kind of the file system that holds `folder`, when it is one of a network. `mounts` is in the format of fstab(5).
 fn network_mount(mounts: &str, folder: &Path) -> Option<String> {
-    const NETWORK: &[&str] =
-        &["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.glusterfs", "fuse.sshfs", "afs", "lustre"];
+    const NETWORK: &[&str] = &[
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "9p",
+        "ceph",
+        "glusterfs",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "afs",
+        "lustre",
+    ];
     mounts
         .lines()
         .filter_map(|line| {

@@ -249,7 +249,9 @@ async fn logs_keep_their_order(store: &Store) {
         assert_eq!(numbers, ((after + 1)..=9).collect::<Vec<_>>());
     }
     let first = &store.lines_after(task, 1, 0, None, 32).await.unwrap()[0];
-    assert!(matches!(serde_json::from_slice(&first.json).unwrap(), FollowRecord::Output { record, .. } if record.seq == 1));
+    assert!(
+        matches!(serde_json::from_slice(&first.json).unwrap(), FollowRecord::Output { record, .. } if record.seq == 1)
+    );
     let stdout = store.lines_after(task, 1, 0, Some(Stream::Stdout), 32).await.unwrap();
     assert_eq!(stdout.iter().map(|line| line.seq).collect::<Vec<_>>(), [2, 4, 6, 8]);
     // No word of an attempt whose lease is another one's.

@@ -78,10 +78,7 @@ impl Store {
             .from(row::task::Entity)
             .and_where(Expr::col(row::task::Column::Id).eq(task.0))
             .to_owned();
-        let job = row::job::Entity::find()
-            .filter(row::job::Column::Id.in_subquery(job_id))
-            .one(self.reader())
-            .await?;
+        let job = row::job::Entity::find().filter(row::job::Column::Id.in_subquery(job_id)).one(self.reader()).await?;
         let Some(job) = job else { return Ok(None) };
         Ok(self.with_tasks(vec![job]).await?.pop())
     }
@@ -115,12 +112,8 @@ impl Store {
         for row in rows {
             let output =
                 outputs.remove(&row.id).ok_or_else(|| StoreError::corrupt(row.id, "it has no row of output"))?;
-            let seen = SeenTask {
-                task: read_task(&row, &output)?,
-                signals: from_json(row.id, &row.signals)?,
-                output,
-                row,
-            };
+            let seen =
+                SeenTask { task: read_task(&row, &output)?, signals: from_json(row.id, &row.signals)?, output, row };
             tasks.entry(seen.row.job_id).or_default().push(seen);
         }
         jobs.into_iter()
@@ -362,7 +355,6 @@ pub(crate) fn read_end(text: &str) -> Result<AttemptEnd, StoreError> {
         .find(|end| end_word(*end) == text)
         .ok_or_else(|| StoreError::corrupt(text, "no such end of an attempt"))
 }
-
 
 /// Replaces the signals of a task's current attempt.
 pub(crate) fn add_signal(commit: &mut Commit, task: TaskId, version: i64, signals: &[NumberedSignal]) {

@@ -64,7 +64,8 @@ async fn a_program_that_minds_nothing_is_killed_with_its_children() {
     let stops = "[stop]\nquit_s = 1\nterminate_s = 1\n";
     fleet.worker_with(WorkerSetup::new("box").config(stops)).await;
     let child = fleet.gate("child");
-    let deaf = ["-fake-ignore-q", "-fake-ignore-int", "-fake-ignore-term", "-fake-child", &child.template(), "-fake-hang"];
+    let deaf =
+        ["-fake-ignore-q", "-fake-ignore-int", "-fake-ignore-term", "-fake-child", &child.template(), "-fake-hang"];
     let id = fleet.submit(&job(deaf)).await;
     child.opened().await;
     fleet.api().cancel(id).await.unwrap();

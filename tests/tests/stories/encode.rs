@@ -34,7 +34,8 @@ fn probed(file: &std::path::Path) -> Value {
 async fn an_encode_travels_there_and_back() {
     let fleet = studio_with_a_clip().await;
     let (clip, out) = (fleet.media().join("clip.mkv"), fleet.media().join("x264.mp4"));
-    let args = ["submit", "--", "-hide_banner", "-i", clip.to_str().unwrap(), "-c:v", "libx264", "-preset", "ultrafast"];
+    let args =
+        ["submit", "--", "-hide_banner", "-i", clip.to_str().unwrap(), "-c:v", "libx264", "-preset", "ultrafast"];
     let ran = fleet.ffleet(args.into_iter().chain([out.to_str().unwrap()])).run().await.expect(0);
     assert!(ran.stdout.is_empty(), "an encode prints nothing on stdout: {:?}", ran.text());
     assert!(ran.stderr.contains("Stream mapping"), "FFmpeg's own words are shown: {}", ran.stderr);
@@ -85,7 +86,8 @@ async fn media_through_stdout_arrives_whole() {
 async fn an_encode_tells_how_far_it_is() {
     let fleet = studio_with_a_clip().await;
     // In real time, so that there is something to tell.
-    let args = ["-v", "error", "-re", "-stream_loop", "3", "-i", "$Media/clip.mkv", "-c:v", "mpeg4", "-y", "$Media/slow.mkv"];
+    let args =
+        ["-v", "error", "-re", "-stream_loop", "3", "-i", "$Media/clip.mkv", "-c:v", "mpeg4", "-y", "$Media/slow.mkv"];
     let id = fleet.submit(&job(args)).await;
     fleet.wait(id).until_progress().await;
     let end = fleet.wait(id).until(JobStatus::Completed).await;

@@ -17,7 +17,8 @@ async fn two_terminals_see_the_same() {
     go.open();
     let (first, second) = (Ran::of(&first).await.expect(6), Ran::of(&second).await.expect(6));
     assert!(first.stdout == second.stdout, "stdout differs");
-    let own = |text: &str| text.lines().filter(|line| !line.starts_with("ffleet:")).map(str::to_owned).collect::<Vec<_>>();
+    let own =
+        |text: &str| text.lines().filter(|line| !line.starts_with("ffleet:")).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(own(&first.stderr), own(&second.stderr));
 }
 

@@ -26,7 +26,8 @@ async fn streams_keep_apart_and_keep_their_order() {
     let ran = fleet.ffleet(["submit", "--"].into_iter().chain(steps)).run().await.expect(0);
     let numbered = |word: &str, count| (1..=count).map(|n| format!("{word} {n}\n")).collect::<String>();
     assert_eq!(ran.text(), numbered("out", 300));
-    let lines: String = ran.stderr.lines().filter(|line| line.starts_with("line ")).map(|line| format!("{line}\n")).collect();
+    let lines: String =
+        ran.stderr.lines().filter(|line| line.starts_with("line ")).map(|line| format!("{line}\n")).collect();
     assert_eq!(lines, numbered("line", 300) + &numbered("line", 2));
 }
 
@@ -70,9 +71,7 @@ async fn a_flood_without_newlines_stalls_nobody() {
                 next = record.last_seq() + 1;
             }
         }
-        let holes = |record: &FollowRecord| {
-            matches!(record, FollowRecord::Output { record, .. } if matches!(record.data, Data::Dropped(_)))
-        };
+        let holes = |record: &FollowRecord| matches!(record, FollowRecord::Output { record, .. } if matches!(record.data, Data::Dropped(_)));
         assert!(seen.iter().any(holes), "something had to go");
     }
 }

@@ -53,7 +53,8 @@ async fn a_task_that_leaves_its_folder_by_a_link_is_rejected() {
 async fn a_command_without_a_shared_folder_works_in_an_empty_one() {
     let fleet = Fleet::start().await;
     fleet.worker("box").await;
-    let ran = fleet.ffleet(["submit", "--", "-fake-touch", "left-here", "-fake-say", "done"]).cwd("/").run().await.expect(0);
+    let ran =
+        fleet.ffleet(["submit", "--", "-fake-touch", "left-here", "-fake-say", "done"]).cwd("/").run().await.expect(0);
     assert!(ran.stderr.contains("empty"), "the answer says so: {}", ran.stderr);
     assert!(!std::path::Path::new("/left-here").exists());
     assert!(!fleet.media().join("left-here").exists());

@@ -98,12 +98,11 @@ pub async fn begin(
     let control = running.control.clone();
     let kill = process::KillOnDrop(control.clone());
 
-    // A mark of its own: the end of a tree kills everything that carries its mark.
-    let probe = worker.marks.mark(&format!("{}.probe", attempt_name(grant.task, grant.epoch)));
-    let duration = is_ffmpeg.then(|| expected_duration(worker, plan, &dir, probe));
+    let duration = Arc::new(AtomicI64::new(0));
+    let probing = if is_ffmpeg { find_duration(worker, plan, &dir, &name, &duration) } else { None };
     let telling = Arc::clone(held);
     let tell = move |report| {
-        let known = duration.as_ref().map(|duration| duration.load(Ordering::Relaxed)).filter(|us| *us > 0);
+        let known = Some(duration.load(Ordering::Relaxed)).filter(|us| *us > 0);
         telling.set_progress(progress::with_duration(report, known));
     };
     let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read };
