@@ -14,4 +14,5 @@ pub mod ops;
 pub mod plan;
 pub mod run;
 pub mod store;
+pub mod tail;
 pub mod telemetry;

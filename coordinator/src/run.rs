@@ -12,6 +12,7 @@ use crate::{
     config::{Config, Database},
     http, janitor,
     store::Store,
+    tail,
 };
 
 /// Opens the database with the configured master key and puts a coordinator together; it does not serve yet.
@@ -80,12 +81,14 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
     let mut serving = tokio::spawn(server);
     let stop = CancellationToken::new();
     let mut sweeping = tokio::spawn(janitor::run(app.clone().into_inner(), stop.clone()));
+    let mut tailing = tokio::spawn(tail::run(app.clone().into_inner(), stop.clone()));
     tracing::info!(addr = %format!("{scheme}://{address}"), "listening on {scheme}://{address}");
 
     let ended = tokio::select! {
         () = shutdown => None,
         end = &mut serving => Some(format!("the server has ended by itself: {end:?}")),
         end = &mut sweeping => Some(format!("the janitor has ended by itself: {end:?}")),
+        end = &mut tailing => Some(format!("listening to other coordinators has ended by itself: {end:?}")),
     };
 
     tracing::info!("leaving: no longer ready, letting requests end");

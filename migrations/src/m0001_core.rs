@@ -184,7 +184,8 @@ const TABLES: &[&str] = &[
         what VARCHAR(32) NOT NULL,
         actor VARCHAR(80) NOT NULL,
         worker_id VARCHAR(64) NULL,
-        request_id {uuid} NOT NULL)",
+        request_id {uuid} NOT NULL,
+        source BIGINT NOT NULL)",
 ];
 
 /// Every index, with the question it answers.

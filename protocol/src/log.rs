@@ -57,6 +57,11 @@ impl Data {
     /// Wraps bytes as they are written best.
     #[must_use]
     pub fn of(bytes: Vec<u8>) -> Self {
+        // JSON spends six bytes on each of these, so a stream of zeros would be five times as long as in base64.
+        let escaped = bytes.iter().filter(|byte| **byte < 0x20 && !matches!(byte, b'\n' | b'\r' | b'\t')).count();
+        if escaped * 15 > bytes.len() {
+            return Self::B64(STANDARD.encode(bytes));
+        }
         match String::from_utf8(bytes) {
             Ok(text) => Self::Text(text),
             Err(error) => Self::B64(STANDARD.encode(error.as_bytes())),
@@ -324,8 +329,10 @@ mod tests {
 
     #[test]
     fn bytes_survive_as_text_or_base64() {
-        for bytes in [b"plain".to_vec(), b"\xff\x00\xfe".to_vec(), Vec::new()] {
+        for bytes in [b"plain".to_vec(), b"\xff\x00\xfe".to_vec(), Vec::new(), vec![0; 99], b"a\r\n\t".to_vec()] {
             assert_eq!(Data::of(bytes.clone()).bytes(), Some(bytes));
         }
+        assert!(matches!(Data::of(vec![0; 99]), Data::B64(_)));
+        assert!(matches!(Data::of(b"\x1b[31mred text\x1b[0m and more words\n".to_vec()), Data::Text(_)));
     }
 }

@@ -59,6 +59,13 @@ pub struct Grant {
     pub rerun: bool,
     /// The number the next record of output must have.
     pub next_seq: u64,
+    /// Bytes of standard output that the attempt may deliver; beyond that the worker stops it.
+    #[serde(default = "default_stdout_max")]
+    pub stdout_max_bytes: u64,
+}
+
+fn default_stdout_max() -> u64 {
+    crate::limits::STDOUT_BYTES
 }
 
 /// A program invocation with path variables.

@@ -41,7 +41,8 @@ async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
     if !failed && parts.coordinators.iter().any(|coordinator| coordinator.process().is_alive()) {
         problems.extend(leased(parts).await);
     }
-    for client in parts.clients.lock().expect("no panic under the lock").iter() {
+    let clients: Vec<_> = parts.clients.lock().expect("no panic under the lock").clone();
+    for client in clients {
         client.signal(Signal::SIGKILL);
         client.end().await;
     }

@@ -1,4 +1,5 @@
 //! The rules of this repository that neither compiler nor clippy knows. Each test is one of them, with its reason.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

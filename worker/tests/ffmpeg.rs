@@ -55,7 +55,7 @@ async fn progress_comes_on_its_own_pipe_and_q_ends_well() {
         SpoolFile { path: folder.path().join("spool"), memory: 1 << 20, budget: std::sync::Arc::new(Budget::new(0)) };
     let spool = std::sync::Arc::new(Spool::new(place, 1));
     let (told, reports) = mpsc::channel::<Progress>();
-    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: Some(read) };
+    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: Some(read), stdout_max: 0 };
     let mut drains = Drains::start(pipes, &spool, move |report| {
         let _ = told.send(report);
     })
@@ -132,7 +132,7 @@ async fn failures_have_their_names() {
         (format!("{source} nowhere/out.mkv"), None),
     ] {
         let plain: Vec<OsString> = text.split(' ').map(OsString::from).collect();
-        let (ended, words) = run(&starter, &text, folder.path(), false).await;
+        let (ended, words) = run(&starter, &text, folder.path(), true).await;
         assert_eq!(ended, Ended::Code(1), "{text}: {words}");
         let named = failures::name(&words, &args::inputs(&plain));
         assert_eq!(named.map(|named| named.class), class, "{text}: {words}");

@@ -8,12 +8,10 @@ use std::{
     time::Duration,
 };
 
-use common::{PATIENCE, fifo, first_line, program, read, script, starter, until_closed};
+use common::{PATIENCE, fifo, first_line, line_of, program, read, script, starter, until_closed};
 use ffleet_protocol::{log::LineEnd, state::Stream};
 use ffleet_worker::process::{self, Ended, Manner, StartProblem};
 use nix::sys::signal::Signal;
-
-const HARD: Manner = Manner { quit: None, terminate: Duration::from_millis(200) };
 
 #[tokio::test]
 async fn the_end_is_told_as_it_was() {
@@ -54,7 +52,7 @@ async fn a_child_sees_little_of_the_worker() {
         let name = line.split('=').next().unwrap();
         assert!(known.contains(&name), "{line}");
     }
-    assert!(text.contains("FFLEET_ATTEMPT=test-"));
+    assert!(text.contains("FFLEET_ATTEMPT=test/"));
 
     let running = starter.start(script("ls /proc/self/fd", &[])).await.unwrap();
     let text = String::from_utf8(read(File::from(running.stdout)).await).unwrap();
@@ -92,25 +90,26 @@ async fn what_has_left_the_group_dies_as_well() {
 async fn a_stop_goes_from_polite_to_final() {
     let starter = starter();
     // Notices the q, notices SIGTERM, and goes on.
-    let text = "trap 'echo term' TERM; head -c 1; echo; while :; do sleep 1000; done";
+    let text = "trap 'echo term' TERM; echo up; head -c 1; echo; while :; do sleep 1000; done";
     let running = starter.start(script(text, &[])).await.unwrap();
-    let reading = tokio::spawn(read(File::from(running.stdout)));
+    let (_, rest) = line_of(running.stdout).await;
     let patience = Duration::from_millis(500);
     process::stop(&running.control, Manner { quit: Some(patience), terminate: patience }).await;
     assert_eq!(running.control.ended().await, Ended::Signal(9));
-    assert_eq!(String::from_utf8(reading.await.unwrap()).unwrap(), "q\nterm\n");
+    assert_eq!(String::from_utf8(read(rest).await).unwrap(), "q\nterm\n");
 }
 
 #[tokio::test]
 async fn a_polite_program_is_not_killed() {
     let starter = starter();
     for (text, end) in [
-        ("head -c 1 >/dev/null; exit 7", Ended::Code(7)),
-        ("trap 'exit 8' TERM; while :; do sleep 1000; done", Ended::Code(8)),
-        ("sleep 1000", Ended::Signal(15)),
+        ("echo up; head -c 1 >/dev/null; exit 7", Ended::Code(7)),
+        ("trap 'exit 8' TERM; echo up; while :; do sleep 1000; done", Ended::Code(8)),
+        ("echo up; exec sleep 1000", Ended::Signal(15)),
     ] {
         let running = starter.start(script(text, &[])).await.unwrap();
-        let patience = Some(Duration::from_secs(1));
+        line_of(running.stdout).await;
+        let patience = Some(Duration::from_millis(500));
         process::stop(&running.control, Manner { quit: patience, terminate: PATIENCE }).await;
         assert_eq!(running.control.ended().await, end, "{text}");
     }
@@ -232,8 +231,10 @@ async fn a_child_dies_with_its_worker() {
 #[tokio::test]
 async fn a_hard_stop_is_quick() {
     let starter = starter();
-    let running = starter.start(script("trap '' TERM; while :; do sleep 1000; done", &[])).await.unwrap();
-    process::stop(&running.control, HARD).await;
+    let text = "trap '' TERM; echo up; while :; do sleep 1000; done";
+    let running = starter.start(script(text, &[])).await.unwrap();
+    line_of(running.stdout).await;
+    process::stop(&running.control, Manner { quit: None, terminate: Duration::from_millis(200) }).await;
     assert_eq!(running.control.ended().await, Ended::Signal(9));
     assert!(!Path::new(&format!("/proc/{}", running.control.pid())).exists(), "it was reaped");
 }

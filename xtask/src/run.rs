@@ -103,22 +103,26 @@ pub fn wait(child: &mut Child) -> Result<ExitStatus> {
             let delay = if number == SIGINT { AFTER_CTRL_C } else { Duration::ZERO };
             if !told && Instant::now() >= *tell_at.get_or_insert_with(|| Instant::now() + delay) {
                 told = true;
-                signal(child, Signal::SIGTERM);
+                // What Ctrl-C is to a program: `ffleet submit` cancels its job then, and waits for that.
+                signal(child, Signal::SIGINT);
             }
         }
         thread::park_timeout(Duration::from_millis(30));
     }
 }
 
-/// Stops a child politely, then not; it is gone when this returns.
+/// Stops a child: asks, asks again as somebody in a hurry would, and kills it when its time is over. It is gone when this
+/// returns.
 pub fn stop(child: &mut Child, patience: Duration) -> Result<ExitStatus> {
-    signal(child, Signal::SIGTERM);
     let begun = Instant::now();
-    while begun.elapsed() < patience {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
+    for until in [patience / 3, patience] {
+        signal(child, Signal::SIGTERM);
+        while begun.elapsed() < until {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            thread::park_timeout(Duration::from_millis(30));
         }
-        thread::park_timeout(Duration::from_millis(30));
     }
     child.kill().context("cannot kill a child")?;
     Ok(child.wait()?)

@@ -19,7 +19,7 @@ use crate::run::{interrupted, stop};
 /// How long a server may take to say that it is ready.
 const READY: Duration = Duration::from_secs(20);
 /// How long a server may take to stop when it is asked to.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(9);
 
 /// A temporary folder and the servers that work in it.
 pub struct Scene {

@@ -1,8 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change is done.
 
 use std::{
+    env,
     io::{BufRead, BufReader, IsTerminal, Write, stdout},
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, bail};
@@ -83,6 +85,11 @@ fn tests(args: &Args) -> Result<()> {
     }
     for package in &args.package {
         command.args(["--package", package]);
+    }
+    // Most of the stories' time is spent waiting for leases, polls and processes, not computing.
+    if env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = thread::available_parallelism().map_or(2, usize::from);
+        command.env("RUST_TEST_THREADS", (cores * 2).to_string());
     }
     if stdout().is_terminal() {
         command.args(["--color", "always"]);

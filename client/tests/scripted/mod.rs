@@ -25,6 +25,7 @@ pub enum Answer {
 }
 
 impl Answer {
+    #[expect(clippy::needless_pass_by_value, reason = "bodies are made in place")]
     pub fn json(status: u16, body: Value) -> Self {
         let body = body.to_string();
         let head = format!(

@@ -66,6 +66,18 @@ impl Bells {
         }
     }
 
+    /// Tells everybody to look again: more has happened than could be told one by one.
+    pub(crate) fn ring_everybody(&self) {
+        let mut state = self.state();
+        state.rings += 1;
+        let rings = state.rings;
+        for bell in state.topics.values_mut() {
+            bell.last = rings;
+            bell.listeners.iter().for_each(|listener| listener.notify_one());
+        }
+        state.claimers.wake_all();
+    }
+
     /// Begins to listen. Listen first, then look, then wait: a ring between looking and waiting is not missed.
     #[must_use]
     pub fn listen(&self, topics: &[Topic]) -> Listening {

@@ -51,6 +51,10 @@ impl Claimers {
         }
     }
 
+    pub(super) fn wake_all(&mut self) {
+        self.waiting.iter().for_each(|claimer| claimer.notify.notify_one());
+    }
+
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }

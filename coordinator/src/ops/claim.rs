@@ -184,5 +184,6 @@ pub(super) fn grant(app: &App, seen: &SeenJob, task: &SeenTask, commands: &HashM
         timeout_s: policy.timeout_s,
         rerun: task.task.ran,
         next_seq: task.task.next_seq,
+        stdout_max_bytes: app.config.limits.stdout_max_bytes,
     })
 }

@@ -208,9 +208,8 @@ impl Follower {
         place: &mut Position,
         found: &mut Found,
     ) -> Result<bool, OpError> {
-        let lines = self.app.store.lines_after(task, place.epoch, place.seq, None, CHUNKS).await?;
-        let all = lines.len() < usize::try_from(CHUNKS).unwrap_or(usize::MAX);
-        for line in lines {
+        let read = self.app.store.lines_after(task, place.epoch, place.seq, None, CHUNKS).await?;
+        for line in read.lines {
             if line.seq > place.seq + 1 {
                 found.say(&hole(task, place.epoch, place.seq + 1, line.seq - 1));
             }
@@ -219,20 +218,22 @@ impl Follower {
             }
             place.seq = line.last_seq;
         }
-        // A chunk holds at least one line, so fewer lines than chunks asked for means that nothing was left out.
-        Ok(all)
+        if read.through > place.seq {
+            found.say(&hole(task, place.epoch, place.seq + 1, read.through));
+            place.seq = read.through;
+        }
+        Ok(!read.more)
     }
 
     /// Standard output that waited for a good end.
     async fn held_back(&self, task: TaskId, place: &mut Position, found: &mut Found) -> Result<bool, OpError> {
         let only = Some(Source::Stdout);
-        let lines = self.app.store.lines_after(task, place.epoch, place.stdout_seq, only, CHUNKS).await?;
-        let all = lines.len() < usize::try_from(CHUNKS).unwrap_or(usize::MAX);
-        for line in lines {
+        let read = self.app.store.lines_after(task, place.epoch, place.stdout_seq, only, CHUNKS).await?;
+        for line in read.lines {
             found.lines.extend_from_slice(&line.json);
-            place.stdout_seq = line.last_seq;
         }
-        Ok(all)
+        place.stdout_seq = read.through;
+        Ok(!read.more)
     }
 
     fn progress(&mut self, task: &SeenTask, found: &mut Found) {

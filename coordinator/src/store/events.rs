@@ -5,7 +5,10 @@ use ffleet_protocol::{
     event::Event,
     id::{AccountId, EventId, JobId, RequestId, TaskId},
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait, Query},
+};
 
 use super::{
     Store, StoreError,
@@ -50,6 +53,40 @@ impl Store {
             .one(self.reader())
             .await?;
         Ok(found.map(EventId))
+    }
+}
+
+/// A transition that another coordinator wrote, as far as bells need to know.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub(crate) struct Elsewhere {
+    pub(crate) id: uuid::Uuid,
+    pub(crate) job_id: uuid::Uuid,
+    pub(crate) to_state: String,
+    pub(crate) worker_id: Option<String>,
+    pub(crate) need_id: i64,
+}
+
+impl Store {
+    /// Transitions that other coordinators wrote at or after `since`, at most `limit`. They may be committed late, so
+    /// whoever tails looks a little way back each time and forgets what it has seen.
+    pub(crate) async fn elsewhere(&self, since: Timestamp, limit: u64) -> Result<Vec<Elsewhere>, StoreError> {
+        use row::{event::Column as E, task::Column as T};
+        let mut query = Query::select();
+        query
+            .columns([(row::event::Entity, E::Id), (row::event::Entity, E::JobId)])
+            .columns([(row::event::Entity, E::ToState), (row::event::Entity, E::WorkerId)])
+            .column((row::task::Entity, T::NeedId))
+            .from(row::event::Entity)
+            .inner_join(
+                row::task::Entity,
+                Expr::col((row::event::Entity, E::TaskId)).equals((row::task::Entity, T::Id)),
+            )
+            .and_where(Expr::col((row::event::Entity, E::At)).gte(micros(since)))
+            .and_where(Expr::col((row::event::Entity, E::Source)).ne(self.source))
+            .order_by((row::event::Entity, E::At), sea_orm::sea_query::Order::Asc)
+            .limit(limit);
+        let db = self.reader();
+        Ok(Elsewhere::find_by_statement(db.get_database_backend().build(&query)).all(db).await?)
     }
 }
 

@@ -241,6 +241,7 @@ impl NewJob {
             actor: actor.name.clone(),
             worker_id: None,
             request_id: actor.request_id.0,
+            source: 0,
         });
         to.rows.outputs.push(row::output::Model {
             task_id: row.id,

@@ -29,6 +29,16 @@ pub(crate) struct Line {
     pub(crate) json: Bytes,
 }
 
+/// Lines that were read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) lines: Vec<Line>,
+    /// The number up to which everything that is kept was read. Chunks may have lost their last lines to the log's limit.
+    pub(crate) through: u64,
+    /// Whether there may be more.
+    pub(crate) more: bool,
+}
+
 /// What an append changes in the row of a task's output.
 #[derive(Debug, Clone)]
 pub(crate) struct Appended {
@@ -157,7 +167,8 @@ impl Store {
         Ok(row::output::Entity::find_by_id(task.0).one(self.reader()).await?)
     }
 
-    /// Lines of an attempt after a number, in order; at most those of `limit` chunks.
+    /// Lines of an attempt after a number, in order; those of about `limit` chunks at a time, which
+    /// must be at least as many as there are streams.
     pub(crate) async fn lines_after(
         &self,
         task: TaskId,
@@ -165,7 +176,7 @@ impl Store {
         after: u64,
         only: Option<Stream>,
         limit: u64,
-    ) -> Result<Vec<Line>, StoreError> {
+    ) -> Result<Read, StoreError> {
         use row::chunk::Column as C;
         let mut query = row::chunk::Entity::find()
             .filter(C::TaskId.eq(task.0))
@@ -177,8 +188,9 @@ impl Store {
             query = query.filter(C::Stream.eq(stream.as_str()));
         }
         let mut rows = query.all(self.reader()).await?;
+        let more = rows.len() as u64 >= limit;
         // The streams of one batch belong together: a batch that the limit cut through waits for the next read.
-        if rows.len() as u64 == limit
+        if more
             && let Some(last) = rows.last().map(|row| row.batch_first)
             && rows.first().map(|row| row.batch_first) != Some(last)
         {
@@ -190,7 +202,8 @@ impl Store {
         }
         found.retain(|line| line.last_seq > after);
         found.sort_by_key(|line| line.seq);
-        Ok(found)
+        let through = rows.iter().map(|row| row.batch_last).max().and_then(|last| u64::try_from(last).ok());
+        Ok(Read { lines: found, through: through.unwrap_or(after), more })
     }
 
     /// What is kept of an attempt's output, without the data.

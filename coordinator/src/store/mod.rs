@@ -37,6 +37,8 @@ pub use error::StoreError;
 pub struct Store {
     readers: DatabaseConnection,
     writer: writer::Writer,
+    /// Marks the events that this process wrote, so that it need not hear of them again.
+    source: i64,
 }
 
 impl Store {
@@ -52,7 +54,10 @@ impl Store {
     }
 
     /// Writes if every guard of the commit holds. `Ok` means durable.
-    pub(crate) async fn commit(&self, commit: commit::Commit) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, mut commit: commit::Commit) -> Result<(), StoreError> {
+        for event in &mut commit.rows.events {
+            event.source = self.source;
+        }
         match tokio::time::timeout(clock::PATIENCE, self.writer.commit(commit)).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Unavailable("the database took too long to write".to_owned())),

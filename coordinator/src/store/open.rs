@@ -22,7 +22,7 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     let writing = connect(&url, 1).await?;
     Migrator::up(&writing, None).await?;
     let readers = connect(&url, READERS).await?;
-    Ok(Store { readers, writer: Writer::start(writing) })
+    Ok(Store { readers, writer: Writer::start(writing), source: rand::random() })
 }
 
 fn sqlite_path(url: &str) -> Option<&str> {

@@ -218,4 +218,5 @@ table!(/// Transitions.
     actor: String,
     worker_id: Option<String>,
     request_id: Uuid,
+    source: i64,
 });

@@ -244,16 +244,29 @@ async fn logs_keep_their_order(store: &Store) {
     }
     assert_eq!(seen.tasks[0].task.next_seq, 10);
     for after in 0..=9 {
-        let lines = store.lines_after(task, 1, after, None, 32).await.unwrap();
+        let lines = store.lines_after(task, 1, after, None, 32).await.unwrap().lines;
         let numbers: Vec<u64> = lines.iter().map(|line| line.seq).collect();
         assert_eq!(numbers, ((after + 1)..=9).collect::<Vec<_>>());
     }
-    let first = &store.lines_after(task, 1, 0, None, 32).await.unwrap()[0];
+    let first = &store.lines_after(task, 1, 0, None, 32).await.unwrap().lines[0];
     assert!(
         matches!(serde_json::from_slice(&first.json).unwrap(), FollowRecord::Output { record, .. } if record.seq == 1)
     );
-    let stdout = store.lines_after(task, 1, 0, Some(Stream::Stdout), 32).await.unwrap();
+    let stdout = store.lines_after(task, 1, 0, Some(Stream::Stdout), 32).await.unwrap().lines;
     assert_eq!(stdout.iter().map(|line| line.seq).collect::<Vec<_>>(), [2, 4, 6, 8]);
+    // However small the pages, nothing is left out between them.
+    for limit in 3..=8 {
+        let (mut after, mut numbers) = (0, Vec::new());
+        loop {
+            let read = store.lines_after(task, 1, after, None, limit).await.unwrap();
+            numbers.extend(read.lines.iter().map(|line| line.seq));
+            after = read.through;
+            if !read.more {
+                break;
+            }
+        }
+        assert_eq!(numbers, (1..=9).collect::<Vec<_>>(), "{limit} chunks at a time");
+    }
     // No word of an attempt whose lease is another one's.
     let stranger = Appended { epoch: 1, next_seq: 11, stdout_bytes: 1, stdout_lost: false, progress: None };
     let mut commit = logs::append(task, &seen.tasks[0].output, &[record(10, Stream::Stderr, "x")], &stranger, seen.now);

@@ -282,6 +282,7 @@ fn event(job: &JobRow, task: &SeenTask, next: &Next, actor: &Actor, now: Timesta
         actor: actor.name.clone(),
         worker_id: holder.map(|holder| holder.worker.as_str().to_owned()),
         request_id: actor.request_id.0,
+        source: 0,
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn grant() -> Grant {
         timeout_s: Some(7200),
         rerun: true,
         next_seq: 1,
+        stdout_max_bytes: 67_108_864,
     }
 }
 

@@ -61,7 +61,7 @@ async fn a_flood_without_newlines_stalls_nobody() {
     for id in [flood, lines] {
         fleet.wait(id).until(JobStatus::Completed).await;
         let seen = fleet.wait(id).everything().await;
-        assert_eq!(stderr_text(&seen).last().map(String::as_str), Some("after the flood"), "the tail is kept");
+        assert_eq!(stderr_text(&seen).last().map(String::as_str), Some("after the flood"), "{}", outline(&seen));
         let kept: usize = stderr_text(&seen).iter().map(String::len).sum();
         assert!(kept < 1_000_000, "{kept} bytes are kept");
         let mut next = 1;
@@ -135,4 +135,19 @@ async fn worker_and_follower_agree_on_every_number() {
         .collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(output(&seen, Stream::Stdout) == noise(3, 100_000));
+}
+
+/// Numbers and sizes of the last records, for messages that can be read.
+fn outline(seen: &[FollowRecord]) -> String {
+    let mut lines = Vec::new();
+    for record in seen {
+        if let FollowRecord::Output { record, .. } = record {
+            let what = match &record.data {
+                Data::Text(text) | Data::B64(text) => format!("{} bytes, {:?}", text.len(), record.end),
+                Data::Dropped(dropped) => format!("to {} {:?}", dropped.to, dropped.reason),
+            };
+            lines.push(format!("{} {} {what}", record.stream, record.seq));
+        }
+    }
+    format!("the last of {} records:\n{}", lines.len(), lines[lines.len().saturating_sub(12)..].join("\n"))
 }

@@ -105,7 +105,8 @@ pub async fn begin(
         let known = Some(duration.load(Ordering::Relaxed)).filter(|us| *us > 0);
         telling.set_progress(progress::with_duration(report, known));
     };
-    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read };
+    let stdout_max = grant.stdout_max_bytes;
+    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read, stdout_max };
     let drains =
         Drains::start(pipes, spool, tell).map_err(|error| failed("the worker cannot start a thread", &error))?;
     let note = write_note(worker, grant, &control).await;

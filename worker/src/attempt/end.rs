@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, path::Path};
 
 use ffleet_protocol::{
-    limits::{STDOUT_BYTES, TAIL_BYTES},
+    limits::TAIL_BYTES,
     log::LineEnd,
     state::{CancelReason, FailureClass},
     task::Exit,
@@ -81,10 +81,7 @@ fn stopped(name: &str, ended: Ended, cause: Cause) -> End {
         Cause::StdoutTooLarge => End {
             exit: own,
             failure: Some(FailureClass::StdoutTooLarge),
-            message: format!(
-                "{name} was stopped because it wrote more than {} MiB to standard output",
-                STDOUT_BYTES / 1024 / 1024
-            ),
+            message: format!("{name} was stopped because it wrote more to standard output than an attempt may deliver"),
         },
         Cause::HandedBack => End {
             exit: Exit::HandedBack,
@@ -167,14 +164,21 @@ mod tests {
             (Ended::Code(255), Some(Cause::Stopped(CancelReason::Requested)), words, Exit::Stopped, None, "requested"),
             (Ended::Code(0), Some(Cause::Stopped(CancelReason::ClientGone)), "", Exit::Stopped, None, "client_gone"),
             (Ended::Signal(9), Some(Cause::TimedOut(7)), "", Exit::TimedOut, Some(F::TimedOut), "after 7 s"),
-            (Ended::Code(0), Some(Cause::StdoutTooLarge), "", Exit::None, Some(F::StdoutTooLarge), "64 MiB"),
+            (
+                Ended::Code(0),
+                Some(Cause::StdoutTooLarge),
+                "",
+                Exit::None,
+                Some(F::StdoutTooLarge),
+                "more to standard output",
+            ),
             (
                 Ended::Code(255),
                 Some(Cause::StdoutTooLarge),
                 "",
                 Exit::Code { code: 255 },
                 Some(F::StdoutTooLarge),
-                "64 MiB",
+                "more to standard output",
             ),
             (Ended::Code(255), Some(Cause::HandedBack), words, Exit::HandedBack, None, "leaving"),
         ] {

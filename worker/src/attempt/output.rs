@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use ffleet_protocol::{Timestamp, limits::STDOUT_BYTES, log::Progress, state::Stream};
+use ffleet_protocol::{Timestamp, log::Progress, state::Stream};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::{Notify, mpsc};
 
@@ -50,6 +50,8 @@ pub struct Pipes {
     pub stderr: OwnedFd,
     /// What `-progress` writes.
     pub progress: Option<OwnedFd>,
+    /// Bytes of standard output that may be delivered.
+    pub stdout_max: u64,
 }
 
 impl Drains {
@@ -66,7 +68,8 @@ impl Drains {
             cut: Arc::new(AtomicBool::new(false)),
             ended,
         };
-        let stdout = Stdout { spool: Arc::clone(spool), over: Arc::clone(&drains.stdout_over), total: 0 };
+        let over = Arc::clone(&drains.stdout_over);
+        let stdout = Stdout { spool: Arc::clone(spool), over, total: 0, max: pipes.stdout_max };
         drains.spawn("stdout", pipes.stdout, stdout, &alive)?;
         let stderr = Stderr { spool: Arc::clone(spool), tail: Arc::clone(&drains.tail), splitter: Splitter::default() };
         drains.spawn("stderr", pipes.stderr, stderr, &alive)?;
@@ -143,15 +146,16 @@ struct Stdout {
     spool: Arc<Spool>,
     over: Arc<Notify>,
     total: u64,
+    max: u64,
 }
 
 impl Sink for Stdout {
     fn bytes(&mut self, bytes: &[u8]) {
         let before = self.total;
         self.total = self.total.saturating_add(bytes.len() as u64);
-        if self.total <= STDOUT_BYTES {
+        if self.total <= self.max {
             self.spool.push(Stream::Stdout, Timestamp::now(), bytes.to_vec(), None);
-        } else if before <= STDOUT_BYTES {
+        } else if before <= self.max {
             // The attempt fails for it; what comes until the program has ended is read and thrown away.
             self.over.notify_one();
         }

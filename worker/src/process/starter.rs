@@ -16,6 +16,7 @@ use std::{
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
+    libc,
     sys::{prctl, signal::Signal},
     unistd::{Pid, getppid, pipe2},
 };
@@ -135,15 +136,27 @@ fn in_the_child(command: &mut Command, inherited: Option<RawFd>) {
         if getppid() != parent {
             return Err(Errno::ESRCH.into());
         }
+        close_at_exec();
         if let Some(fd) = inherited {
             keep_open(fd)?;
         }
         Ok(())
     };
     #[expect(unsafe_code, reason = "PR_SET_PDEATHSIG can only be set by the child itself, between fork and exec")]
-    // SAFETY: the closure makes four plain system calls, all of them async-signal-safe, and allocates nothing.
+    // SAFETY: the closure makes plain system calls, all of them async-signal-safe, and allocates nothing.
     unsafe {
         command.pre_exec(prepare);
+    }
+}
+
+/// Marks everything but the three standard descriptors to be closed: what the worker itself was started with, such as a
+/// supervisor's sockets, is none of the child's business.
+fn close_at_exec() {
+    #[expect(unsafe_code, reason = "no library offers close_range(2) for use between fork and exec")]
+    // SAFETY: it takes three numbers and touches no memory. Where the kernel does not know it (before 5.11) nothing happens,
+    // and what we open ourselves is closed by its own flag.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
     }
 }
 

@@ -17,7 +17,7 @@ use ffleet_protocol::{
         AcceptRequest, ClaimAnswer, ClaimRequest, Command, FinishRequest, Grant, NumberedSignal, Order, RejectRequest,
         TaskAnswer, Verdict,
     },
-    template::Arg,
+    template::{Arg, Template},
     worker::{HeartbeatAnswer, HeartbeatRequest, Registered, Registration},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,8 +60,6 @@ pub struct Task {
     pub signals: Vec<NumberedSignal>,
     pub records: Vec<Record>,
     pub finished: Option<FinishRequest>,
-    /// Tell of it in heartbeats that do not list it.
-    pub stray: bool,
 }
 
 impl Task {
@@ -141,13 +139,25 @@ impl Fake {
         self.until("a finish", |state| state.tasks.get(&task)?.finished.clone()).await
     }
 
+    /// Offers a shell script, with `args` as its `$0` and so on; the id of its task.
+    pub fn script(&self, text: &str, args: &[&str]) -> TaskId {
+        self.script_with(text, args, |_| {})
+    }
+
+    /// The same, with something special about it.
+    pub fn script_with(&self, text: &str, args: &[&str], change: impl FnOnce(&mut Grant)) -> TaskId {
+        let text = Template::literal(text).unwrap().print();
+        let args: Vec<&str> =
+            ["-c", std::str::from_utf8(&text).unwrap()].into_iter().chain(args.iter().copied()).collect();
+        self.offer_with("sh", &args, change)
+    }
+
     /// Offers a command; the id of its task.
     pub fn offer(&self, program: &str, args: &[&str]) -> TaskId {
         self.offer_with(program, args, |_| {})
     }
 
-    /// The same, with something special about it.
-    pub fn offer_with(&self, program: &str, args: &[&str], change: impl FnOnce(&mut Grant)) -> TaskId {
+    fn offer_with(&self, program: &str, args: &[&str], change: impl FnOnce(&mut Grant)) -> TaskId {
         let command =
             Command { program: program.to_owned(), args: args.iter().map(|arg| Arg::from(*arg)).collect(), cwd: None };
         let mut grant = Grant {
@@ -161,6 +171,7 @@ impl Fake {
             timeout_s: None,
             rerun: false,
             next_seq: 1,
+            stdout_max_bytes: ffleet_protocol::limits::STDOUT_BYTES,
         };
         change(&mut grant);
         let task = grant.task;
@@ -235,7 +246,8 @@ impl Fake {
         };
         let verdicts = request.leases.iter().map(verdict).collect();
         let listed = |id: &TaskId| request.leases.iter().any(|lease| lease.task == *id);
-        let strays = state.tasks.iter().filter(|(id, task)| task.stray && task.finished.is_none() && !listed(id));
+        let held = |task: &Task| task.finished.is_none() && task.rejected.is_none() && task.order != Order::Lost;
+        let strays = state.tasks.iter().filter(|(id, task)| held(task) && !listed(id));
         let unknown_to_you = strays.map(|(_, task)| task.grant.clone()).collect();
         let worker_state = state.worker_state.unwrap_or(WorkerState::Online);
         state.heartbeats.push(request);
@@ -263,7 +275,6 @@ impl Fake {
                         signals: Vec::new(),
                         records: Vec::new(),
                         finished: None,
-                        stray: false,
                     };
                     state.tasks.insert(grant.task, task);
                     state.granted.insert(request.token, vec![grant.clone()]);

@@ -67,8 +67,13 @@ pub async fn until_closed(fifo: PathBuf) -> String {
 
 /// Waits until somebody writes a line into a named pipe; the line, and the pipe to read on.
 pub async fn first_line(fifo: PathBuf) -> (String, BufReader<File>) {
+    line_of(blocking(move || File::open(fifo).unwrap()).await).await
+}
+
+/// Waits for the first line of a pipe; the line, and the pipe to read on.
+pub async fn line_of(pipe: impl Into<File>) -> (String, BufReader<File>) {
+    let mut pipe = BufReader::new(pipe.into());
     blocking(move || {
-        let mut pipe = BufReader::new(File::open(fifo).unwrap());
         let mut line = String::new();
         pipe.read_line(&mut line).unwrap();
         (line.trim_end().to_owned(), pipe)
@@ -94,7 +99,7 @@ pub fn drained(running: Running, folder: &tempfile::TempDir) -> (ffleet_worker::
         budget: Arc::new(Budget::new(1 << 30)),
     };
     let spool = Arc::new(Spool::new(place, 1));
-    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: None };
+    let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: None, stdout_max: u64::MAX };
     let drains = Drains::start(pipes, &spool, |_| {}).unwrap();
     (running.control, drains, spool)
 }
