@@ -10,6 +10,7 @@ use ffleet_worker::{
     config::Config,
     telemetry,
 };
+use nix::sys::resource::{Resource, setrlimit};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -75,6 +76,8 @@ async fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run) | None => {}
     }
     telemetry::init(&config.log)?;
+    // A core dump would hold the key.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     match agent::run(config, requests_to_stop()?).await? {
         Farewell::Left => Ok(ExitCode::SUCCESS),
         Farewell::Superseded => Ok(ExitCode::from(SUPERSEDED)),

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!((told.percent, told.eta_s, told.duration_us), (Some(50.0), Some(2.5), Some(10_000_000)));
         assert_eq!(with_duration(half.clone(), None), half);
         assert_eq!(with_duration(half.clone(), Some(0)), half);
-        let over = with_duration(half.clone(), Some(1));
+        let over = with_duration(half, Some(1));
         assert_eq!((over.percent, over.eta_s), (Some(100.0), Some(0.0)));
         let before = Progress { out_time_us: Some(-40_000), speed: Some(0.0), ..Progress::default() };
         let told = with_duration(before, Some(10));

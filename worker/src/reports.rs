@@ -81,6 +81,13 @@ impl Reports {
         Ok(reports)
     }
 
+    /// Whether any are left.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        let reports = fs::read_dir(self.state.reports()).into_iter().flatten().flatten();
+        reports.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
+    }
+
     fn path(&self, lease: &LeaseRef) -> PathBuf {
         self.state.reports().join(format!("{}.json", attempt_name(lease.task, lease.epoch)))
     }
@@ -124,7 +131,7 @@ mod tests {
         fs::write(state.reports().join("y.part"), "{").unwrap();
         fs::write(state.spool(mine.lease.task, 3), "").unwrap();
         let name = WorkerId::new("mine").unwrap();
-        assert_eq!(reports.load(&name).unwrap(), [mine.clone()]);
+        assert_eq!(reports.load(&name).unwrap(), std::slice::from_ref(&mine));
         assert_eq!(mine.totals(), Totals { last_seq: 12, first_stdout: Some(2) });
         reports.forget(&mine.lease);
         assert_eq!(reports.load(&name).unwrap(), []);

@@ -1,5 +1,7 @@
 //! Real FFmpeg: what the worker adds to its command does what it is meant to do.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! A worker that starts clears away what an earlier life left behind, and nothing else.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::{collections::HashSet, fs};

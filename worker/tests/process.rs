@@ -1,5 +1,7 @@
 //! Children are owned completely: real programs, real signals.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::{
@@ -64,12 +66,13 @@ async fn a_child_sees_little_of_the_worker() {
 async fn the_rest_of_the_group_dies_with_its_leader() {
     let starter = starter();
     let folder = tempfile::tempdir().unwrap();
-    let alive = fifo(&folder, "alive");
+    let (alive, ready) = (fifo(&folder, "alive"), fifo(&folder, "ready"));
     let watching = tokio::spawn(until_closed(alive.clone()));
-    let text = "(echo up; exec sleep 1000) > \"$1\" & exit 3";
-    let running = starter.start(script(text, &[&alive])).await.unwrap();
+    // The leader ends only after the other one is up.
+    let text = "(exec >\"$1\"; echo up; echo go >\"$2\"; exec sleep 1000) & read line <\"$2\"; exit 3";
+    let running = starter.start(script(text, &[&alive, &ready])).await.unwrap();
     assert_eq!(running.control.ended().await, Ended::Code(3));
-    watching.await.unwrap();
+    assert_eq!(watching.await.unwrap(), "up\n");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The whole program against a coordinator that does as the test says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod common;
 
 use std::{

@@ -88,23 +88,19 @@ async fn run(store: &Store, id: JobId, holder: &Holder) -> SeenJob {
     happen(store, id, &Event::Accepted { quote: quote(holder, 1) }).await
 }
 
-fn conflict(result: Result<(), StoreError>) -> Option<Conflicting> {
-    conflict_of(&result)
-}
-
 async fn a_commit_is_exclusive(store: &Store) {
     let id = job(store).await;
     let seen = store.seen_job(id).await.unwrap().unwrap();
     let claims = (0..16).map(|n| decided(&seen, &Event::Claimed { holder: holder(&format!("w{n}")) }));
     let results = futures_util::future::join_all(claims.map(|commit| store.commit(commit))).await;
-    let won = results.into_iter().filter(|result| conflict_of(result).is_none()).count();
+    let won = results.into_iter().filter(|result| conflict(result).is_none()).count();
     assert_eq!(won, 1, "sixteen workers, one claim");
     let after = store.seen_job(id).await.unwrap().unwrap();
     assert_eq!((after.tasks[0].task.epoch, after.job.status), (1, JobStatus::Assigned));
     assert_eq!(store.attempts(id).await.unwrap().values().map(Vec::len).sum::<usize>(), 1, "losers leave no attempt");
 }
 
-fn conflict_of(result: &Result<(), StoreError>) -> Option<Conflicting> {
+fn conflict(result: &Result<(), StoreError>) -> Option<Conflicting> {
     match result {
         Err(StoreError::Conflict(what)) => Some(*what),
         Ok(()) => None,
@@ -120,16 +116,16 @@ async fn what_must_be_fresh_is_taken_once(store: &Store) {
         commit
     };
     let both = futures_util::future::join_all([store.commit(once()), store.commit(once())]).await;
-    let taken: Vec<_> = both.iter().map(conflict_of).collect();
+    let taken: Vec<_> = both.iter().map(conflict).collect();
     assert!(taken.contains(&None) && taken.contains(&Some(Conflicting::Nonce)), "{taken:?}");
-    assert_eq!(conflict(store.commit(once()).await), Some(Conflicting::Nonce), "and never again");
+    assert_eq!(conflict(&store.commit(once()).await), Some(Conflicting::Nonce), "and never again");
 
     let used = |job: JobId| Used { job, body_hash: vec![1], nonce: None };
     let first = JobId::new();
     for (id, expected) in [(first, None), (JobId::new(), Some(Conflicting::Idempotency))] {
         let mut commit = Commit::default();
         remember(&mut commit, &alice(), "key-1", &used(id), 1);
-        assert_eq!(conflict(store.commit(commit).await), expected);
+        assert_eq!(conflict(&store.commit(commit).await), expected);
     }
     assert_eq!(store.idempotency(&alice(), "key-1").await.unwrap(), Some(used(first)));
 }
@@ -141,10 +137,10 @@ async fn a_lost_guard_writes_nothing(store: &Store) {
     store.commit(decided(&seen, &cancel)).await.unwrap();
     let mut late = decided(&seen, &Event::Claimed { holder: holder("late") });
     late.use_nonce(&"k".parse().unwrap(), "late-nonce", RequestId::new(), 1);
-    assert!(conflict(store.commit(late).await).is_some());
+    assert!(conflict(&store.commit(late).await).is_some());
     let mut again = Commit::default();
     again.use_nonce(&"k".parse().unwrap(), "late-nonce", RequestId::new(), 1);
-    assert_eq!(conflict(store.commit(again).await), None, "its nonce is free");
+    assert_eq!(conflict(&store.commit(again).await), None, "its nonce is free");
     assert_eq!(store.seen_job(id).await.unwrap().unwrap().job.status, JobStatus::Canceled);
 }
 
@@ -239,7 +235,7 @@ async fn logs_keep_their_order(store: &Store) {
         let mut commit = logs::append(task, &seen.tasks[0].output, &records, &new, seen.now);
         commit.guards.push(Guard::Held(task, 1, who.token));
         store.commit(commit.clone()).await.unwrap();
-        assert_eq!(conflict(store.commit(commit).await), Some(Conflicting::Output), "a batch is taken once");
+        assert_eq!(conflict(&store.commit(commit).await), Some(Conflicting::Output), "a batch is taken once");
         seen = store.seen_job(id).await.unwrap().unwrap();
     }
     assert_eq!(seen.tasks[0].task.next_seq, 10);
@@ -271,7 +267,7 @@ async fn logs_keep_their_order(store: &Store) {
     let stranger = Appended { epoch: 1, next_seq: 11, stdout_bytes: 1, stdout_lost: false, progress: None };
     let mut commit = logs::append(task, &seen.tasks[0].output, &[record(10, Stream::Stderr, "x")], &stranger, seen.now);
     commit.guards.push(Guard::Held(task, 1, Token::new()));
-    assert_eq!(conflict(store.commit(commit).await), Some(Conflicting::Task));
+    assert_eq!(conflict(&store.commit(commit).await), Some(Conflicting::Task));
 }
 
 async fn a_claim_brings_each_grant_once(store: &Store) {
@@ -282,7 +278,7 @@ async fn a_claim_brings_each_grant_once(store: &Store) {
         let holder = Holder { worker: worker.clone(), incarnation: Incarnation::new(), token };
         let mut commit = decided(&seen, &Event::Claimed { holder });
         commit.guards.push(Guard::FreshGrant(worker.clone(), token, 0));
-        assert_eq!(conflict(store.commit(commit).await), expected);
+        assert_eq!(conflict(&store.commit(commit).await), expected);
     }
     assert_eq!(store.granted(&worker, token).await.unwrap().len(), 1);
 }

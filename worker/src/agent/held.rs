@@ -123,9 +123,9 @@ impl Held {
     }
 
     /// How far it is; the phase stays.
-    pub fn set_progress(&self, progress: Progress) {
-        let phase = self.told().phase;
-        self.progress.send_replace(Progress { phase: Some(phase), ..progress });
+    pub fn set_progress(&self, mut progress: Progress) {
+        progress.phase = Some(self.told().phase);
+        self.progress.send_replace(progress);
     }
 
     /// How far it is, for whoever tells the coordinators.

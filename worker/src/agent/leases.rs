@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ffleet_protocol::{id::TaskId, task::HeldLease};
+use ffleet_protocol::{id::TaskId, task::HeldLease, worker::LeaseRef};
 use tokio::sync::Notify;
 
 use super::Held;
@@ -99,6 +99,12 @@ impl Leases {
         self.lock().held.values().map(|entry| entry.held.listed()).collect()
     }
 
+    /// Those of earlier lives whose end is not told yet.
+    #[must_use]
+    pub fn unreported(&self) -> Vec<LeaseRef> {
+        self.lock().held.values().filter(|entry| !entry.slot).map(|entry| entry.held.lease).collect()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -131,7 +137,7 @@ impl Inner {
 mod tests {
     use std::time::Duration;
 
-    use ffleet_protocol::{id::Token, worker::LeaseRef};
+    use ffleet_protocol::id::Token;
 
     use super::*;
     use crate::clock::Moment;
@@ -149,7 +155,8 @@ mod tests {
         assert_eq!(leases.ending(lease.task, 2), Some(Ending::Dropped));
         leases.note(lease.task, 2, Ending::Told);
         assert_eq!(leases.ending(lease.task, 2), Some(Ending::Told));
+        assert_eq!(leases.unreported(), []);
         assert!(leases.add_ended(&held));
-        assert_eq!((leases.count(), leases.busy()), (1, 0));
+        assert_eq!((leases.count(), leases.busy(), leases.unreported()), (1, 0, vec![lease]));
     }
 }

@@ -122,15 +122,15 @@ pub async fn run(config: Config, mut stops: mpsc::UnboundedReceiver<()>) -> anyh
     }
     worker.set_proven(proven);
 
-    let leases: Vec<LeaseRef> = unreported.iter().map(|report| report.lease).collect();
+    let unreported: Vec<_> = unreported.into_iter().map(|report| (attempt::hold(&worker, &report), report)).collect();
     let registered = tokio::select! {
-        registered = register::first(&worker, &leases) => registered?,
+        registered = register::first(&worker) => registered?,
         _ = stops.recv() => return Ok(Farewell::Left),
     };
     tracing::info!(worker.id = %worker.config.id, incarnation = %worker.incarnation, satisfies = registered.satisfies,
         "registered as {}", worker.config.id);
-    for report in unreported {
-        worker.attempts.spawn(attempt::report_again(Arc::clone(&worker), report));
+    for (held, report) in unreported {
+        worker.attempts.spawn(attempt::report_again(Arc::clone(&worker), held, report));
     }
     let farewell = live(&worker, registered, &mut stops).await;
     if farewell == Farewell::Left {
@@ -234,6 +234,11 @@ async fn listen(worker: &Worker, stops: &mut mpsc::UnboundedReceiver<()>) {
 }
 
 async fn say_goodbye(worker: &Worker) {
+    if worker.reports.any() {
+        // Leaving ends all leases at once. The next start, if it comes soon, can still tell what is on disk.
+        tracing::info!("worker {} stops without leaving: it has something to tell at its next start", worker.id());
+        return;
+    }
     let api = worker.api.with_deadline(Duration::from_secs(2)).with_try_timeout(Duration::from_secs(3));
     let leave = api.leave(&worker.config.id, worker.incarnation);
     match tokio::time::timeout(FAREWELL, leave).await {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ffleet_client::ApiError;
 use ffleet_protocol::{
     PROTOCOL_VERSION,
-    worker::{LeaseRef, Registered, Registration},
+    worker::{Registered, Registration},
 };
 
 use super::Worker;
@@ -14,10 +14,10 @@ use crate::capabilities;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers for the first time: waits for coordinators that do not answer, and gives up when one says no.
-pub async fn first(worker: &Worker, unreported: &[LeaseRef]) -> anyhow::Result<Registered> {
+pub async fn first(worker: &Worker) -> anyhow::Result<Registered> {
     let mut told = false;
     loop {
-        match once(worker, unreported.to_vec()).await {
+        match once(worker).await {
             Ok(registered) => return Ok(registered),
             Err(error) if error.problem().is_some_and(|problem| problem.status < 500) => {
                 anyhow::bail!("worker {} could not register: {error}", worker.id());
@@ -32,13 +32,13 @@ pub async fn first(worker: &Worker, unreported: &[LeaseRef]) -> anyhow::Result<R
     }
 }
 
-async fn once(worker: &Worker, unreported: Vec<LeaseRef>) -> Result<Registered, ApiError> {
+async fn once(worker: &Worker) -> Result<Registered, ApiError> {
     let registration = Registration {
         incarnation: worker.incarnation,
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         capabilities: worker.proven().capabilities.clone(),
-        unreported,
+        unreported: worker.leases.unreported(),
     };
     let registered = worker.api.with_deadline(Duration::from_secs(5)).register(worker.id(), &registration).await?;
     worker.set_give_up(registered.give_up_permille);
@@ -49,20 +49,15 @@ async fn once(worker: &Worker, unreported: Vec<LeaseRef>) -> Result<Registered, 
 /// Looks again at what this worker has, and registers again when that is news or when somebody asks for it.
 pub async fn keep(worker: Arc<Worker>) {
     loop {
-        let asked = tokio::select! {
-            () = tokio::time::sleep(worker.config.prove_every()) => false,
+        let news = tokio::select! {
+            () = tokio::time::sleep(worker.config.prove_every()) => look_again(&worker).await,
+            // Leases run while nobody knows this worker, so what was proven before must do.
             () = worker.register_now.notified() => true,
         };
-        let now = capabilities::prove(&worker.config, &worker.starter, &worker.marks).await;
-        let news = now.differs(&worker.proven());
-        if news {
-            tracing::info!(problems = ?now.capabilities.problems, "what this worker has has changed");
-            worker.set_proven(now);
-        }
-        if !(news || asked) {
+        if !news {
             continue;
         }
-        while let Err(error) = once(&worker, Vec::new()).await {
+        while let Err(error) = once(&worker).await {
             worker.heed(&error);
             tracing::warn!(%error, "could not register again");
             tokio::time::sleep(PAUSE).await;
@@ -70,4 +65,15 @@ pub async fn keep(worker: Arc<Worker>) {
         tracing::info!("registered again as {}", worker.id());
         worker.beat_now.notify_one();
     }
+}
+
+/// Whether what this worker has is not what it had.
+async fn look_again(worker: &Worker) -> bool {
+    let now = capabilities::prove(&worker.config, &worker.starter, &worker.marks).await;
+    let news = now.differs(&worker.proven());
+    if news {
+        tracing::info!(problems = ?now.capabilities.problems, "what this worker has has changed");
+        worker.set_proven(now);
+    }
+    news
 }

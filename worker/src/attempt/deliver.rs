@@ -47,10 +47,21 @@ pub async fn report(worker: &Arc<Worker>, held: &Held, report: Report, spool: Ar
     until_told(worker, held, &report, &spool, Some(shipping)).await
 }
 
+/// Holds the lease of an attempt that ended in an earlier life. Before the first heartbeat, or its answer would call the
+/// lease unknown here.
+#[must_use]
+pub fn hold(worker: &Worker, report: &Report) -> Arc<Held> {
+    let (held, _orders) = Held::new(report.lease, Duration::MAX, Moment::now());
+    held.set_phase(Phase::Stopping);
+    worker.leases.add_ended(&held);
+    held
+}
+
 /// Tells the end of an attempt of an earlier life.
-pub async fn report_again(worker: Arc<Worker>, mut report: Report) {
+pub async fn report_again(worker: Arc<Worker>, held: Arc<Held>, mut report: Report) {
     let span = tracing::info_span!("report", task = %report.lease.task, epoch = report.lease.epoch);
     async {
+        tracing::info!("reporting an attempt that ended in an earlier life of this worker");
         report.finish.incarnation = worker.incarnation;
         let place = SpoolFile {
             path: worker.state.spool(report.lease.task, report.lease.epoch),
@@ -58,14 +69,10 @@ pub async fn report_again(worker: Arc<Worker>, mut report: Report) {
             budget: Arc::clone(&worker.budget),
         };
         let totals = report.totals();
-        let Ok(spool) = tokio::task::spawn_blocking(move || Spool::recovered(place, totals)).await else { return };
-        let (held, _orders) = Held::new(report.lease, Duration::MAX, Moment::now());
-        held.set_phase(Phase::Stopping);
-        if !worker.leases.add_ended(&held) {
-            return;
-        }
-        tracing::info!("reporting an attempt that ended in an earlier life of this worker");
-        let told = until_told(&worker, &held, &report, &Arc::new(spool), None).await;
+        let told = match tokio::task::spawn_blocking(move || Spool::recovered(place, totals)).await {
+            Ok(spool) => until_told(&worker, &held, &report, &Arc::new(spool), None).await,
+            Err(_) => Told::Dropped,
+        };
         worker.leases.remove(&held, if told == Told::Yes { Ending::Told } else { Ending::Dropped });
     }
     .instrument(span)

@@ -91,6 +91,13 @@ fn stopped(name: &str, ended: Ended, cause: Cause) -> End {
     }
 }
 
+/// What makes a good end doubtful. FFmpeg 5.1 ends with code 0 when the disk is full only as it closes the file.
+#[must_use]
+pub fn doubt(tail: &str) -> Option<String> {
+    let named = failures::name(tail, &[]).filter(|named| named.class == FailureClass::DiskFull)?;
+    Some(format!("the program ended with code 0, and yet it said: {}", named.line))
+}
+
 /// The end of a program that could not be started.
 #[must_use]
 pub fn not_started(problem: &StartProblem) -> End {
@@ -186,6 +193,12 @@ mod tests {
             assert_eq!((end.exit, end.failure), (exit, failure), "{ended:?} {cause:?}");
             assert!(end.message.contains(said), "{}", end.message);
         }
+    }
+
+    #[test]
+    fn a_good_end_on_a_full_disk_is_doubtful() {
+        assert!(doubt("Error closing file /m/o.ts: No space left on device\n").unwrap().contains("/m/o.ts"));
+        assert_eq!(doubt("Unknown encoder 'x'\n"), None);
     }
 
     #[test]

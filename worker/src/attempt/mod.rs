@@ -22,7 +22,7 @@ use crate::{
     clock::Moment,
 };
 
-pub use deliver::report_again;
+pub use deliver::{hold, report_again};
 
 /// Between tries of a call that nobody answered.
 const PAUSE: Duration = Duration::from_millis(500);

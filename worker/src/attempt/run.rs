@@ -214,7 +214,9 @@ impl Watch<'_> {
     /// Nobody has answered for so long that the lease may be somebody else's soon: the program must be dead by then.
     async fn give_up(mut self) -> Fate {
         tracing::warn!("no coordinator has renewed the lease in time; stopping the program");
-        let terminate = Duration::from_secs(self.worker.config.stop.forced_s);
+        // Of a short lease little is left: half of it for SIGTERM, the rest for what the kernel takes to kill.
+        let left = Duration::from_secs(self.grant.lease_s).saturating_sub(self.worker.patience(self.grant.lease_s));
+        let terminate = Duration::from_secs(self.worker.config.stop.forced_s).min(left / 2);
         self.ladder = None;
         process::stop(&self.begun.control, Manner { quit: None, terminate }).await;
         Fate::Dropped
@@ -230,8 +232,13 @@ async fn conclude(plan: &Plan, begun: &mut Begun, ended: Ended, cause: Option<Ca
         );
     }
     let tail = begun.drains.tail();
-    let end = end::of_program(&plan.name, ended, cause, &tail, &args::inputs(&plan.args));
-    (end, tail)
+    let inputs = args::inputs(&plan.args);
+    if ended == Ended::Code(0)
+        && let Some(words) = end::doubt(&tail)
+    {
+        say(spool, words);
+    }
+    (end::of_program(&plan.name, ended, cause, &tail, &inputs), tail)
 }
 
 /// The worker's own words in the output.

@@ -97,13 +97,8 @@ impl Control {
 /// Waits for a child's end on a thread of its own, kills what is left of its tree, and reaps it.
 pub(super) fn reap(shared: &Shared, leaders: &tree::Leaders, adopt: bool, told: &watch::Sender<Option<Ended>>) {
     let pid = shared.pid;
-    loop {
-        // WNOWAIT: it stays a zombie, and its number stays taken, while the rest of the tree is killed.
-        match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
-            Err(Errno::EINTR) => {}
-            Ok(_) | Err(_) => break,
-        }
-    }
+    // WNOWAIT: it stays a zombie, and its number stays taken, while the rest of the tree is killed.
+    while let Err(Errno::EINTR) = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {}
     let _ = killpg(pid, Signal::SIGKILL);
     tree::kill_attempt(&shared.mark);
 

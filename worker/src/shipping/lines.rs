@@ -111,7 +111,7 @@ mod tests {
             let all = pieces.concat();
             let apart: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             let lines = split(&apart);
-            prop_assert_eq!(joined(&lines), all.clone());
+            prop_assert_eq!(joined(&lines), all.as_slice());
             prop_assert_eq!(lines, split(&[&all]));
         }
     }

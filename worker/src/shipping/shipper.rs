@@ -58,7 +58,9 @@ impl Shipper {
         loop {
             let records = self.next_batch().await;
             let told = self.progress.has_changed().unwrap_or(false);
-            let progress = (told && Instant::now() >= progress_due).then(|| self.progress.borrow_and_update().clone());
+            // The last word about progress goes with the last records.
+            let due = Instant::now() >= progress_due || self.spool.is_closed();
+            let progress = (told && due).then(|| self.progress.borrow_and_update().clone());
             if records.is_empty() && progress.is_none() {
                 if self.spool.is_closed() {
                     return Shipped::All;
@@ -72,9 +74,12 @@ impl Shipper {
             if self.send(records, progress).await == Sent::Stale {
                 return Shipped::Stale;
             }
-            tokio::select! {
-                () = sleep(PACE) => {}
-                () = self.spool.urgent() => {}
+            // After the end there is no company to wait for, and the end itself waits for this.
+            if !self.spool.is_closed() {
+                tokio::select! {
+                    () = sleep(PACE) => {}
+                    () = self.spool.urgent() => {}
+                }
             }
         }
     }
