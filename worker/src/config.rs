@@ -130,7 +130,12 @@ impl Config {
             file_name: "worker.toml",
             env_prefix: "FFLEET_WORKER_",
         };
-        let Loaded { value, path } = ffleet_settings::load::<Self>(&source, overrides)?;
+        let Loaded { mut value, path } = ffleet_settings::load::<Self>(&source, overrides)?;
+        // What stands in a file is meant from where the file is, not from where the worker happens to be started.
+        if let Some(folder) = path.as_deref().and_then(Path::parent) {
+            let files = [Some(&mut value.key_file), Some(&mut value.state_dir), value.ca_file.as_mut()];
+            files.into_iter().flatten().for_each(|file| *file = folder.join(&*file));
+        }
         let problems = value.problems();
         if problems.is_empty() { Ok(value) } else { Err(SettingsError::Invalid { path, problems }) }
     }
@@ -255,7 +260,15 @@ mod tests {
         assert!(config.slots.get() >= 1 && config.paths.is_empty());
         assert_eq!((config.stop.quit_s, config.stop.terminate_s, config.stop.forced_s), (5, 5, 2));
         assert_eq!(config.prove_every(), Duration::from_secs(60));
+        assert_eq!(config.key_file, Path::new("/k"));
         assert!(config.programs().keys().eq(["ffmpeg", "ffprobe"]));
+    }
+
+    #[test]
+    fn relative_files_lie_beside_the_configuration() {
+        let config = load(&format!("{}state_dir = \"state\"\n", LEAST.replace("/k", "box.key"))).unwrap();
+        assert!(config.key_file.is_absolute() && config.key_file.ends_with("box.key"), "{:?}", config.key_file);
+        assert_eq!(config.state_dir, config.key_file.with_file_name("state"));
     }
 
     #[test]

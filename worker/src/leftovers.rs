@@ -81,13 +81,16 @@ pub fn clear(state: &StateDir, keep: &HashSet<(TaskId, u32)>) -> io::Result<()> 
 /// with it sooner or later; what is left of such a group is found by its mark.
 fn kill(entry: &Entry, boot: &str) {
     let pid = Pid::from_raw(entry.pid);
-    let same = entry.boot == boot
-        && entry.started != 0
-        && process::stat(pid).is_some_and(|stat| stat.started == entry.started);
-    if same && entry.pid > 1 {
-        tracing::warn!(task = %entry.task, epoch = entry.epoch, pid = entry.pid, "killing what an earlier start left running");
-        process::kill_group_of(pid);
+    let Some(stat) = process::stat(pid).filter(|stat| stat.started == entry.started) else { return };
+    if entry.boot != boot || entry.started == 0 || entry.pid <= 1 {
+        return;
     }
+    // A zombie that nobody has buried still keeps the number for its group.
+    if stat.state != 'Z' {
+        let (task, epoch) = (entry.task, entry.epoch);
+        tracing::warn!(%task, epoch, pid = entry.pid, "killing what an earlier start left running");
+    }
+    process::kill_group_of(pid);
 }
 
 fn files(folder: &Path) -> io::Result<Vec<std::path::PathBuf>> {
