@@ -127,7 +127,7 @@ const TABLES: &[&str] = &[
         CHECK (claim_need IS NULL OR state = 'pending'),
         CHECK ((claim_need IS NULL) = (claim_priority IS NULL)),
         CHECK ((state IN ('completed', 'failed', 'canceled')) = (live_priority IS NULL)),
-        CHECK (queue_deadline IS NULL OR state IN ('blocked', 'pending')))",
+        CHECK (queue_deadline IS NULL OR state IN ('pending', 'assigned')))",
     "CREATE TABLE task_deps (
         task_id {uuid} NOT NULL,
         job_id {uuid} NOT NULL,
@@ -210,6 +210,8 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX tasks_claim_priority ON tasks (claim_priority, fair_key)",
     "CREATE INDEX tasks_live ON tasks (requester, live_priority, fair_key)",
     "CREATE INDEX tasks_job ON tasks (job_id)",
+    // what waits for other jobs
+    "CREATE INDEX tasks_state ON tasks (state, id)",
     "CREATE INDEX tasks_worker ON tasks (worker_id)",
     // what time does
     "CREATE INDEX tasks_lease ON tasks (lease_until)",

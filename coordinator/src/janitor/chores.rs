@@ -137,11 +137,24 @@ fn batch(done: u64) -> Batch {
     Batch { done, full: done >= ROWS }
 }
 
+/// One row that cannot be handled must not keep a chore from the rows behind it. A database that does not answer ends the
+/// chore; it comes round again.
+fn counted(done: Result<bool, OpError>) -> Result<u64, OpError> {
+    match done {
+        Ok(done) => Ok(u64::from(done)),
+        Err(error @ OpError::Unavailable(_)) => Err(error),
+        Err(error @ (OpError::Refused(_) | OpError::Internal(_))) => {
+            tracing::error!(error = ?error, "the janitor leaves out a row that it cannot handle");
+            Ok(0)
+        }
+    }
+}
+
 async fn lapse_leases(app: &App, actor: &Actor) -> Result<Batch, OpError> {
     let due = app.store.lapsed(app.store.now().await?, ROWS).await?;
     let mut done = 0;
     for (task, _) in &due {
-        done += u64::from(lapse::one(app, actor, *task).await?);
+        done += counted(lapse::one(app, actor, *task).await)?;
     }
     // What did not lapse was renewed or taken meanwhile; looking at it again at once would not end.
     Ok(Batch { done, full: done > 0 && due.len() as u64 >= ROWS })
@@ -154,13 +167,14 @@ async fn silent_workers(app: &App) -> Result<Batch, OpError> {
     let silent = app.store.silent(before.unwrap_or(ffleet_protocol::Timestamp::MIN), ROWS).await?;
     let done = silent.len() as u64;
     for worker in silent {
-        lapse::silent(app, worker).await?;
+        counted(lapse::silent(app, worker).await.map(|()| true))?;
     }
     Ok(Batch { done, full: false })
 }
 
 async fn absent_clients(app: &App, actor: &Actor) -> Result<Batch, OpError> {
     let jobs = app.store.abandoned(app.store.now().await?, ROWS).await?;
+    let full = jobs.len() as u64 >= ROWS;
     let mut done = 0;
     for job in jobs {
         let absent = |seen: &SeenJob| seen.job.client_until.is_some_and(|until| until <= seen.now);
@@ -168,19 +182,18 @@ async fn absent_clients(app: &App, actor: &Actor) -> Result<Batch, OpError> {
             Ok(_) => done += 1,
             // Its client has spoken after all, or its outputs are being put in place: it is about to end well.
             Err(OpError::Refused(_)) => {}
-            Err(error) => return Err(error),
+            Err(error) => done += counted(Err(error))?,
         }
     }
-    Ok(Batch { done, full: false })
+    Ok(Batch { done, full: full && done > 0 })
 }
 
 async fn queue_timeouts(app: &App, actor: &Actor) -> Result<Batch, OpError> {
     let due = app.store.overdue(app.store.now().await?, ROWS).await?;
     let mut done = 0;
     for (task, _) in &due {
-        let verdict =
-            transition::apply(app, actor, *task, |_, _| Ok((Event::QueueTimedOut, Commit::default()))).await?;
-        done += u64::from(matches!(verdict, transition::Verdict::Applied(_)));
+        let verdict = transition::apply(app, actor, *task, |_, _| Ok((Event::QueueTimedOut, Commit::default()))).await;
+        done += counted(verdict.map(|verdict| matches!(verdict, transition::Verdict::Applied(_))))?;
     }
     Ok(Batch { done, full: done > 0 && due.len() as u64 >= ROWS })
 }
@@ -200,7 +213,7 @@ async fn unblocked(app: &App, actor: &Actor) -> Result<Batch, OpError> {
     loop {
         let blocked = app.store.blocked(after, ROWS).await?;
         for (task, _) in &blocked {
-            done += u64::from(unblock::one(app, actor, *task).await?);
+            done += counted(unblock::one(app, actor, *task).await)?;
         }
         match blocked.last() {
             Some((last, _)) if blocked.len() as u64 >= ROWS => after = *last,

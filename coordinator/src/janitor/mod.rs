@@ -37,7 +37,6 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
                 continue;
             }
             if let Err(error) = all_batches(&app, *chore).await {
-                app.patience.heard(false, Instant::now());
                 tracing::warn!(chore = chore.name(), %error, "a chore of the janitor failed; it comes round again");
             }
         }
@@ -65,6 +64,9 @@ async fn all_batches(app: &App, chore: Chore) -> Result<u64, OpError> {
     for _ in 0..BATCHES {
         let began = Instant::now();
         let batch = chore.once(app).await?;
+        // A long round is no outage: this process is at work.
+        app.patience.heard(true, Instant::now());
+        app.janitor_was_here();
         all += batch.done;
         if !batch.full {
             break;

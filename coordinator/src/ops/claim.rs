@@ -1,9 +1,13 @@
 //! A worker wants work.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use ffleet_protocol::{
     id::JobId,
+    job::Need,
     limits,
     problem::Code,
     task::{ClaimAnswer, ClaimRequest, Command, Grant},
@@ -20,7 +24,7 @@ use crate::{
     app::App,
     domain::{Event, Holder, share, unfit},
     store::{
-        StoreError,
+        Conflicting, StoreError,
         claim::Candidate,
         commit::Guard,
         tasks::{SeenJob, SeenTask, transition},
@@ -29,6 +33,9 @@ use crate::{
 
 /// Waiting claims look by themselves every so often, in case a ring was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Pages of the queue that one look goes through.
+const PAGES: usize = 8;
 
 /// Slots that one claim may fill.
 const SLOTS: u32 = 256;
@@ -50,15 +57,18 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
         let worker = known(app, who, &request.worker).await?;
         running_here(&worker, request.incarnation)?;
         let needs = app.needs.all(&app.store).await?;
-        let fitting: Vec<i64> =
-            needs.iter().filter(|(_, need)| unfit(need, &worker.capabilities).is_none()).map(|(id, _)| *id).collect();
-        let newest = needs.last().map_or(0, |(id, _)| *id);
+        let takes_work = worker.standing.takes_work();
+        let fits = |need: &Need| takes_work && unfit(need, &worker.capabilities).is_none();
+        let fitting: Vec<i64> = needs.iter().filter(|(_, need)| fits(need)).map(|(id, _)| *id).collect();
+        // A worker that takes nothing now must not be woken instead of one that would.
+        let newest = if takes_work { needs.last().map_or(0, |(id, _)| *id) } else { i64::MAX };
         let waiting = app.bells.wait_for_work(fitting.clone(), newest);
-        if worker.standing.takes_work() && !fitting.is_empty() {
-            let grants = take(app, who, &request, &fitting).await?;
-            if !grants.is_empty() {
-                waiting.looks();
-                return Ok(Some(ClaimAnswer { grants }));
+        if !fitting.is_empty() {
+            match take(app, who, &request, &fitting).await? {
+                Taken::Grants(grants) if grants.is_empty() => {}
+                // What the bell rang meanwhile is handed on when `waiting` is dropped.
+                Taken::Grants(grants) => return Ok(Some(ClaimAnswer { grants })),
+                Taken::Before => return granted(app, &request).await,
             }
         }
         let now = Instant::now();
@@ -94,44 +104,63 @@ async fn granted(app: &App, request: &ClaimRequest) -> Result<Option<ClaimAnswer
     Ok(Some(ClaimAnswer { grants }))
 }
 
-/// Takes what there is, up to this worker's share.
-async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) -> Result<Vec<Grant>, OpError> {
+/// What came of looking for work.
+enum Taken {
+    Grants(Vec<Grant>),
+    /// Another delivery of the same request was faster and has the grants.
+    Before,
+}
+
+/// Takes what there is, up to this worker's share. Tasks that avoid this worker, or that others take meanwhile, may fill
+/// a page; then the next one is looked at.
+async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) -> Result<Taken, OpError> {
     let waiting = app.bells.waiting().max(1) as u64;
     let window = u64::from(request.free_slots) * waiting.clamp(4, 16);
-    let mut candidates = app.store.claimable(needs, window).await?;
-    let fair = share(candidates.len() as u64, waiting, request.free_slots);
-    shuffle_within_priority(&mut candidates, usize::try_from(window).unwrap_or(usize::MAX));
+    let mut numbers: VecDeque<i64> = VecDeque::new();
     let mut grants = Vec::new();
-    let mut candidates = candidates.into_iter().peekable();
-    while candidates.peek().is_some() {
-        let missing = (fair as usize).saturating_sub(grants.len());
-        if missing == 0 {
+    let mut after = None;
+    for page in 0..PAGES {
+        let mut candidates = app.store.claimable(needs, window, after.as_ref()).await?;
+        candidates.truncate(usize::try_from(window).unwrap_or(usize::MAX));
+        let last = candidates.last().cloned();
+        let whole = (candidates.len() as u64) < window;
+        if page == 0 {
+            numbers = (0..i64::from(share(candidates.len() as u64, waiting, request.free_slots))).collect();
+        }
+        shuffle_equals(&mut candidates);
+        let mut candidates = candidates.into_iter().peekable();
+        while candidates.peek().is_some() && !numbers.is_empty() {
+            let part: Vec<Candidate> = candidates.by_ref().take(numbers.len()).collect();
+            match take_these(app, who, request, &part, &mut numbers).await? {
+                Taken::Grants(mut taken) => grants.append(&mut taken),
+                Taken::Before => return Ok(Taken::Before),
+            }
+        }
+        if whole || !grants.is_empty() {
             break;
         }
-        let part: Vec<Candidate> = candidates.by_ref().take(missing).collect();
-        let number = grants.len();
-        grants.append(&mut take_these(app, who, request, &part, number).await?);
+        after = last;
     }
-    Ok(grants)
+    Ok(Taken::Grants(grants))
 }
 
 /// Claims that look at the same window would all try the same rows in the same order, and all but one would lose each
-/// time. Priorities stay in order, and so do turns as far as the window's first part goes.
-fn shuffle_within_priority(candidates: &mut Vec<Candidate>, window: usize) {
-    candidates.truncate(window);
+/// time. Priorities and turns stay in order.
+fn shuffle_equals(candidates: &mut [Candidate]) {
     let mut rng = rand::rng();
     for part in candidates.chunk_by_mut(|a, b| (a.neg_priority, a.fair_key) == (b.neg_priority, b.fair_key)) {
         part.shuffle(&mut rng);
     }
 }
 
+/// Tries to take these tasks, each under a number of its own; numbers of those that others took are free again.
 async fn take_these(
     app: &App,
     who: &Caller,
     request: &ClaimRequest,
     candidates: &[Candidate],
-    first_number: usize,
-) -> Result<Vec<Grant>, OpError> {
+    numbers: &mut VecDeque<i64>,
+) -> Result<Taken, OpError> {
     let jobs: Vec<JobId> = candidates.iter().map(Candidate::job).collect();
     let seen = app.store.seen_jobs(&jobs).await?;
     let seen: HashMap<JobId, &SeenJob> = seen.iter().map(|seen| (seen.job.id, seen)).collect();
@@ -144,29 +173,33 @@ async fn take_these(
         let Some(seen) = seen.get(&candidate.job()) else { continue };
         let Some(task) = seen.task(candidate.task()) else { continue };
         let Ok(next) = task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) else { continue };
+        let Some(number) = numbers.pop_front() else { break };
         let (mut commit, _) = transition(seen, task, &next, &actor, app.retention());
-        let number = i64::try_from(first_number + tries.len()).unwrap_or(i64::MAX);
+        commit.guards.push(Guard::WorkerTakes(request.worker.clone(), request.incarnation));
         commit.guards.push(Guard::FreshGrant(request.worker.clone(), request.token, number));
         for attempt in &mut commit.rows.attempts {
             attempt.grant_no = number;
         }
-        tries.push((*seen, task, next, commit));
+        tries.push((*seen, task, next, commit, number));
     }
-    let commits = tries.iter().map(|(.., commit)| app.store.commit(commit.clone()));
+    let commits = tries.iter().map(|(.., commit, _)| app.store.commit(commit.clone()));
     let results = futures_util::future::join_all(commits).await;
     let mut grants = Vec::new();
-    for (result, (seen, task, next, _)) in results.into_iter().zip(tries) {
+    let mut before = false;
+    for (result, (seen, task, next, _, number)) in results.into_iter().zip(tries) {
         match result {
-            Ok(()) => {}
+            Ok(()) => {
+                let taken = SeenTask { task: next.task.clone(), ..task.clone() };
+                grants.extend(grant(app, seen, &taken, &commands));
+                ring(app, &next.wakes, seen.job.id, task.row.need_id);
+            }
+            Err(StoreError::Conflict(Conflicting::Grant)) => before = true,
             // Another worker was faster; the next row may be free.
-            Err(StoreError::Conflict(_)) => continue,
+            Err(StoreError::Conflict(_)) => numbers.push_back(number),
             Err(error) => return Err(error.into()),
         }
-        let taken = SeenTask { task: next.task.clone(), ..task.clone() };
-        grants.extend(grant(app, seen, &taken, &commands));
-        ring(app, &next.wakes, seen.job.id, task.row.need_id);
     }
-    Ok(grants)
+    Ok(if before { Taken::Before } else { Taken::Grants(grants) })
 }
 
 /// A grant as the worker is told it.

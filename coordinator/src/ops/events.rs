@@ -3,14 +3,14 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ffleet_protocol::{event::Event, id::EventId, limits, state::Role};
+use ffleet_protocol::{Timestamp, event::Event, id::EventId, limits, state::Role};
 use futures_util::stream::{self, Stream};
 use jiff::SignedDuration;
 
 use super::{Caller, OpError};
-use crate::app::App;
+use crate::{app::App, store::listing::id_at};
 
-/// Ids are given before the commit and transactions end within 5 s, so that nothing appears behind what is older than this.
+/// Ids are given before the commit, and a commit that waited for 5 s is not begun any more, so that nothing appears behind what is older than this.
 const SETTLE: SignedDuration = SignedDuration::from_secs(10);
 /// How often the feed is looked at; it is late by the settle window anyway.
 const LOOK: Duration = Duration::from_secs(1);
@@ -19,7 +19,7 @@ const PAGE: u64 = 500;
 struct Feed {
     app: Arc<App>,
     who: Caller,
-    after: Option<EventId>,
+    after: EventId,
     ready: VecDeque<Bytes>,
     quiet: Duration,
     opened: bool,
@@ -32,10 +32,7 @@ pub async fn open(
     last: Option<EventId>,
 ) -> Result<impl Stream<Item = Bytes> + use<>, OpError> {
     let now = app.store.now().await?;
-    let after = match last {
-        Some(last) => Some(last),
-        None => app.store.newest_event(settled(now)).await?,
-    };
+    let after = last.unwrap_or_else(|| settled(now));
     let feed = Feed { app, who: who.clone(), after, ready: VecDeque::new(), quiet: Duration::ZERO, opened: false };
     Ok(stream::unfold(feed, |mut feed| async move {
         let next = feed.next().await?;
@@ -43,8 +40,9 @@ pub async fn open(
     }))
 }
 
-fn settled(now: ffleet_protocol::Timestamp) -> ffleet_protocol::Timestamp {
-    now.saturating_sub(SETTLE).unwrap_or(ffleet_protocol::Timestamp::MIN)
+/// The id below which nothing new appears any more.
+fn settled(now: Timestamp) -> EventId {
+    EventId(id_at(now.saturating_sub(SETTLE).unwrap_or(Timestamp::MIN)))
 }
 
 impl Feed {
@@ -84,9 +82,15 @@ impl Feed {
         let all = self.who.role == Role::Admin || self.who.sees_all;
         let only = (!all).then_some(&self.who.account);
         let until = settled(self.app.store.now().await?);
-        for event in self.app.store.events(self.after, until, only, PAGE).await? {
-            self.after = Some(event.id);
+        let events = self.app.store.events(self.after, until, only, PAGE).await?;
+        let all = (events.len() as u64) < PAGE;
+        for event in events {
+            self.after = event.id;
             self.ready.push_back(frame(&event));
+        }
+        if all {
+            // What others did in between need not be read again.
+            self.after = self.after.max(until);
         }
         Ok(())
     }

@@ -40,7 +40,9 @@ async fn explain_task(app: &App, seen: &SeenJob, task: &SeenTask) -> Result<Task
         }
         TaskStatus::Blocked => {
             let waits_for = app.store.dependencies(task.task.id).await?;
-            let names: Vec<String> = waits_for.iter().map(ToString::to_string).collect();
+            let standing = app.store.standing(&waits_for).await?;
+            let goes_on = |job: &&JobId| standing.get(*job).is_some_and(|(status, _)| !status.is_terminal());
+            let names: Vec<String> = waits_for.iter().filter(goes_on).map(ToString::to_string).collect();
             explanation.summary = format!("it waits for the end of job {}", names.join(", "));
         }
         TaskStatus::Assigned | TaskStatus::Running | TaskStatus::Publishing | TaskStatus::Canceling => {

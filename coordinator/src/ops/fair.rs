@@ -30,7 +30,9 @@ impl FairTurns {
         weight: u32,
         n: usize,
     ) -> Result<Vec<i64>, StoreError> {
-        let lowest = store.lowest_claimable(priority).await?;
+        // Where service stands: at the head of the queue, unless that waits for a worker that does not come while others
+        // are served.
+        let lowest = store.lowest_claimable(priority).await?.max(store.highest_leased(priority).await?);
         let highest = store.highest_unfinished(who, priority).await?;
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.len() > REMEMBERED {

@@ -27,6 +27,8 @@ use crate::{
 
 /// Chunks that one look at an attempt reads.
 const CHUNKS: u64 = 32;
+/// Lines of several attempts that are gathered before they are sent.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// A follower looks by itself every so often, in case a ring was lost.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -170,8 +172,19 @@ impl Follower {
         let id = task.task.id;
         let hold_back = seen.job.policy.rerun_stdout;
         let mut place = self.place(id);
+        if place.epoch > task.task.epoch {
+            // Not a place in this database, perhaps of one that was restored since: begin anew.
+            place = Position::default();
+        }
         let before = place;
-        while place.epoch < task.task.epoch || place.epoch > 0 {
+        if task.task.epoch == 0 {
+            return Ok(());
+        }
+        loop {
+            if found.lines.len() > PAGE_BYTES {
+                found.more = true;
+                break;
+            }
             if place.epoch == 0 {
                 place = begin(id, 1, attempts, found);
             }

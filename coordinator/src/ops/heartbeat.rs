@@ -62,12 +62,18 @@ async fn renew(app: &App, who: &Caller, id: &WorkerId, lease: &HeldLease) -> Res
 async fn was_heard(app: &App, worker: WorkerRow, request: &HeartbeatRequest) -> Result<WorkerRow, OpError> {
     let mut worker = worker;
     for _ in 0..16 {
-        let standing = if request.draining && worker.standing.state != WorkerState::Draining {
+        let newest = request.beat > worker.beat;
+        let standing = if newest && request.draining && worker.standing.state != WorkerState::Draining {
             worker.standing.on(WorkerEvent::Drained).unwrap_or(worker.standing)
         } else {
             worker.standing
         };
-        let next = WorkerRow { standing, beat: request.beat, seen_at: app.store.now().await?, ..worker.clone() };
+        let next = WorkerRow {
+            standing,
+            beat: worker.beat.max(request.beat),
+            seen_at: app.store.now().await?,
+            ..worker.clone()
+        };
         match app.store.commit(next.commit()).await {
             Ok(()) => return Ok(WorkerRow { version: next.version + 1, ..next }),
             Err(StoreError::Conflict(_)) => {

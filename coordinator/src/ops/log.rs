@@ -9,7 +9,13 @@ use ffleet_protocol::{
 };
 use jiff::SignedDuration;
 
-use super::{Caller, OpError, error::Refused, no_such_task, prune, transition::refused, workers::known};
+use super::{
+    Caller, OpError,
+    error::Refused,
+    no_such_task, prune,
+    transition::{refused, refused_to},
+    workers::known,
+};
 use crate::{
     app::App,
     domain::{Event, Quote, Refusal, Takes},
@@ -20,6 +26,9 @@ use crate::{
         tasks::{SeenJob, SeenTask, transition},
     },
 };
+
+/// The last number that every reader of JSON can hold exactly (RFC 8259, section 6).
+const LAST_SEQ: u64 = (1 << 53) - 1;
 
 /// Progress is written at most this often per task.
 const PROGRESS_EVERY: SignedDuration = SignedDuration::from_secs(2);
@@ -36,7 +45,7 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
             Ok(takes) => takes,
             // Repeated after the end: everything was taken, or the end would not have been.
             Err(Refusal::AlreadyRecorded) => return Ok(LogAnswer { next_seq: task.task.next_seq }),
-            Err(refusal) => return Err(refused(&refusal, &seen, id)),
+            Err(refusal) => return Err(refused_to(app, &batch.worker, &refusal, &seen, id).await?),
         };
         let next_seq = task.task.next_seq;
         let fresh = fresh(&batch.records, next_seq)?;
@@ -99,6 +108,9 @@ fn check(records: &[Record]) -> Result<(), OpError> {
     for (index, record) in records.iter().enumerate() {
         if record.seq != next || record.last_seq() < record.seq || record.seq == 0 {
             return Err(bad(index, format!("expected number {next}, found {} to {}", record.seq, record.last_seq())));
+        }
+        if record.last_seq() > LAST_SEQ {
+            return Err(bad(index, format!("record numbers end at {LAST_SEQ}")));
         }
         if matches!(record.data, Data::B64(_)) && record.data.bytes().is_none() {
             return Err(bad(index, "this is not base64".to_owned()));

@@ -1,7 +1,7 @@
 //! What workers say about their tasks: accepted, rejected, publishing, finished.
 
 use ffleet_protocol::{
-    id::TaskId,
+    id::{TaskId, WorkerId},
     problem::Code,
     task::{AcceptRequest, FinishRequest, PublishingRequest, RejectRequest, TaskAnswer},
 };
@@ -10,7 +10,7 @@ use super::{
     Caller, OpError,
     error::Refused,
     no_such_task,
-    transition::{Verdict, apply, refused},
+    transition::{Verdict, apply, refused_to},
     workers::known,
 };
 use crate::{
@@ -29,7 +29,7 @@ const WORDS: usize = 2_000;
 pub async fn accept(app: &App, who: &Caller, id: TaskId, request: AcceptRequest) -> Result<TaskAnswer, OpError> {
     known(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
-    report(app, who, id, |_, _| Ok(Event::Accepted { quote: quote.clone() })).await
+    report(app, who, id, &quote.worker, |_, _| Ok(Event::Accepted { quote: quote.clone() })).await
 }
 
 /// The worker cannot begin; another one may.
@@ -37,7 +37,8 @@ pub async fn reject(app: &App, who: &Caller, id: TaskId, request: RejectRequest)
     known(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
     let reason = shortened(request.reason);
-    report(app, who, id, |_, _| Ok(Event::Rejected { quote: quote.clone(), reason: reason.clone() })).await
+    report(app, who, id, &quote.worker, |_, _| Ok(Event::Rejected { quote: quote.clone(), reason: reason.clone() }))
+        .await
 }
 
 /// The program has ended well; its outputs are about to be put in place.
@@ -50,7 +51,8 @@ pub async fn publishing(
     known(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
     let outputs = request.outputs;
-    report(app, who, id, |_, _| Ok(Event::Published { quote: quote.clone(), outputs: outputs.clone() })).await
+    report(app, who, id, &quote.worker, |_, _| Ok(Event::Published { quote: quote.clone(), outputs: outputs.clone() }))
+        .await
 }
 
 /// The attempt is over. Every record of its output must have come before.
@@ -61,7 +63,7 @@ pub async fn finish(app: &App, who: &Caller, id: TaskId, request: FinishRequest)
     let mut end = Finish::from(request);
     end.message = shortened(end.message);
     end.tail = shortened_to(end.tail, ffleet_protocol::limits::TAIL_BYTES);
-    report(app, who, id, |_, task| {
+    report(app, who, id, &quote.worker, |_, task| {
         let ours = task.task.epoch == quote.epoch
             && task.task.state.holder().is_some_and(|holder| holder.token == quote.token)
             && !task.task.state.status().is_terminal();
@@ -88,12 +90,13 @@ async fn report(
     app: &App,
     who: &Caller,
     id: TaskId,
+    worker: &WorkerId,
     event: impl Fn(&SeenJob, &SeenTask) -> Result<Event, OpError>,
 ) -> Result<TaskAnswer, OpError> {
     match apply(app, &who.actor(), id, |seen, task| Ok((event(seen, task)?, Commit::default()))).await? {
         Verdict::Applied(applied) => Ok(answer(&applied.next.task)),
         Verdict::Refused(Refusal::AlreadyRecorded, seen) => Ok(answer(&seen.task(id).ok_or_else(no_such_task)?.task)),
-        Verdict::Refused(refusal, seen) => Err(refused(&refusal, &seen, id)),
+        Verdict::Refused(refusal, seen) => Err(refused_to(app, worker, &refusal, &seen, id).await?),
     }
 }
 

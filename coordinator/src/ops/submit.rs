@@ -177,7 +177,9 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
     }
     for (submitted, _) in made.iter().filter(|(_, blocked)| *blocked) {
         // What they wait for may have ended while they were being made; nobody else would look before the janitor does.
-        super::unblock::job(app, &who.actor(), submitted.id).await?;
+        if let Err(error) = super::unblock::job(app, &who.actor(), submitted.id).await {
+            tracing::warn!(job.id = %submitted.id, %error, "whether job {} may start is left to the janitor", submitted.id);
+        }
     }
     Ok(made.into_iter().map(|(submitted, _)| submitted).collect())
 }

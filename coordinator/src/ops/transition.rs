@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ffleet_protocol::{
-    id::{JobId, TaskId},
+    id::{JobId, TaskId, WorkerId},
     problem::Code,
     state::{CancelReason, TaskStatus},
     topic::Topic,
@@ -93,8 +93,8 @@ async fn step(
 }
 
 /// What follows from a transition: the siblings of a failed task are stopped, the dependents of an ended job begin or fail
-/// in their turn. Each of these is a commit of its own that the janitor would bring about as well, so a crash in between
-/// costs time only. Chains of jobs may be long, hence a queue and no recursion.
+/// in their turn. Each of these is a commit of its own; dependents are the janitor's business as well, so that a crash in
+/// between costs time only. Chains of jobs may be long, hence a queue and no recursion.
 pub(crate) async fn consequences(app: &App, actor: &Actor, applied: &Applied) {
     let mut queue = follow_up(app, actor, applied).await;
     while let Some(task) = queue.pop_front() {
@@ -160,6 +160,18 @@ pub(crate) fn ring(app: &App, wakes: &[Wake], job: JobId, need: i64) {
             Wake::Followers => Topic::Job(job),
         });
     }
+}
+
+/// A refusal as a worker is told. To one that was never given the task there is no such task.
+pub(crate) async fn refused_to(
+    app: &App,
+    worker: &WorkerId,
+    refusal: &Refusal,
+    seen: &SeenJob,
+    task: TaskId,
+) -> Result<OpError, OpError> {
+    let stranger = *refusal == Refusal::StaleLease && !app.store.was_given(task, worker).await?;
+    Ok(if stranger { super::no_such_task() } else { refused(refusal, seen, task) })
 }
 
 /// A refusal as its caller is told.

@@ -127,9 +127,9 @@ pub async fn leave(app: &App, who: &Caller, id: WorkerId, incarnation: Incarnati
     if worker.incarnation != incarnation {
         running_here(&worker, incarnation)?;
     }
-    lapse::of_worker(app, &who.actor(), &id, Lapse::Left).await?;
+    // First it takes nothing any more, then what it holds ends: a claim that is under way comes to nothing.
     change(app, who, &id, WorkerEvent::Left).await?;
-    Ok(())
+    lapse::of_worker(app, &who.actor(), &id, Lapse::Left).await
 }
 
 /// Every worker, by name.

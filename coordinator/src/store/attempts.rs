@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use ffleet_protocol::{
-    id::{JobId, TaskId},
+    id::{JobId, TaskId, WorkerId},
     job::AttemptView,
 };
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     Store, StoreError,
@@ -16,6 +16,17 @@ use super::{
 };
 
 impl Store {
+    /// Whether a worker was ever given this task.
+    pub(crate) async fn was_given(&self, task: TaskId, worker: &WorkerId) -> Result<bool, StoreError> {
+        let found = row::attempt::Entity::find()
+            .filter(row::attempt::Column::TaskId.eq(task.0))
+            .filter(row::attempt::Column::WorkerId.eq(worker.as_str()))
+            .limit(1)
+            .one(self.reader())
+            .await?;
+        Ok(found.is_some())
+    }
+
     /// Every attempt at the tasks of a job, the first one first.
     pub(crate) async fn attempts(&self, job: JobId) -> Result<HashMap<TaskId, Vec<AttemptView>>, StoreError> {
         let rows = row::attempt::Entity::find()

@@ -33,10 +33,21 @@ impl Candidate {
 const UNION: usize = 100;
 
 impl Store {
-    /// The first `limit` claimable tasks of each of these needs, merged in the order in which they are due.
+    /// The first `limit` claimable tasks of each of these needs, after one that was looked at, merged in the order in which
+    /// they are due.
     ///
     /// One short read of an index per need: `need IN (…) ORDER BY … LIMIT` would sort the whole backlog instead.
-    pub(crate) async fn claimable(&self, needs: &[i64], limit: u64) -> Result<Vec<Candidate>, StoreError> {
+    pub(crate) async fn claimable(
+        &self,
+        needs: &[i64],
+        limit: u64,
+        after: Option<&Candidate>,
+    ) -> Result<Vec<Candidate>, StoreError> {
+        // Numbers and hexadecimal digits of our own: nothing that a caller wrote becomes part of the statement.
+        let after = after.map_or_else(String::new, |last| {
+            let (priority, turn, id) = (last.neg_priority, last.fair_key, last.id.simple());
+            format!("AND (neg_priority, fair_key, id) > ({priority}, {turn}, x'{id}')")
+        });
         let mut found = Vec::new();
         for part in needs.chunks(UNION) {
             let sql = part
@@ -44,7 +55,7 @@ impl Store {
                 .map(|need| {
                     format!(
                         "SELECT id, job_id, neg_priority, fair_key FROM (SELECT id, job_id, neg_priority, fair_key \
-                         FROM tasks WHERE claim_need = {need} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
+                         FROM tasks WHERE claim_need = {need} {after} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
                     )
                 })
                 .collect::<Vec<_>>()
@@ -86,6 +97,20 @@ impl Store {
             .into_tuple()
             .one(self.reader())
             .await?)
+    }
+
+    /// The highest fair key among the tasks of a priority that workers hold: how far service has come. Leases bound it.
+    pub(crate) async fn highest_leased(&self, priority: i32) -> Result<Option<i64>, StoreError> {
+        use row::task::Column as C;
+        let highest: Option<Option<i64>> = row::task::Entity::find()
+            .select_only()
+            .column_as(C::FairKey.max(), "highest")
+            .filter(C::WorkerId.is_not_null())
+            .filter(C::NegPriority.eq(-i64::from(priority)))
+            .into_tuple()
+            .one(self.reader())
+            .await?;
+        Ok(highest.flatten())
     }
 
     /// The highest fair key among a requester's unfinished tasks of a priority.

@@ -3,7 +3,7 @@
 //! Because a commit is data and not a closure, the single writer of SQLite can put many of them into one transaction, and
 //! a database with many writers can run the same one in a transaction of its own.
 
-use ffleet_protocol::id::{AccountId, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
+use ffleet_protocol::id::{AccountId, Incarnation, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
 use sea_orm::sea_query::{DeleteStatement, InsertStatement, UpdateStatement};
 
 use super::row;
@@ -23,6 +23,8 @@ pub(crate) enum Guard {
     Account(AccountId, i64),
     /// The task is leased under this epoch and token.
     Held(TaskId, u32, Token),
+    /// The worker takes work, and this is its current start.
+    WorkerTakes(WorkerId, Incarnation),
     /// Nobody has used this nonce.
     FreshNonce(KeyId, String),
     /// Nobody has used this idempotency key.
@@ -44,7 +46,7 @@ impl Guard {
             Self::Job(..) => Conflicting::Job,
             Self::Task(..) | Self::Held(..) => Conflicting::Task,
             Self::Output(..) => Conflicting::Output,
-            Self::Worker(..) | Self::FreshWorker(_) => Conflicting::Worker,
+            Self::Worker(..) | Self::WorkerTakes(..) | Self::FreshWorker(_) => Conflicting::Worker,
             Self::Account(..) | Self::FreshAccount(_) => Conflicting::Account,
             Self::FreshNonce(..) => Conflicting::Nonce,
             Self::FreshIdempotency(..) => Conflicting::Idempotency,

@@ -17,42 +17,24 @@ use super::{
 };
 
 impl Store {
-    /// Events after `after`, as far as they are older than `settled`, the oldest first.
+    /// Events after `after` and before `settled`, the oldest first.
     ///
     /// Ids are given before the commit, so that an event may appear behind one that was read already. Whoever reads only
-    /// what is older than the longest transaction misses none.
+    /// ids that are older than the longest wait for a commit misses none.
     pub(crate) async fn events(
         &self,
-        after: Option<EventId>,
-        settled: Timestamp,
+        after: EventId,
+        settled: EventId,
         requester: Option<&AccountId>,
         limit: u64,
     ) -> Result<Vec<Event>, StoreError> {
         use row::event::Column as C;
-        let mut query = row::event::Entity::find().filter(C::At.lte(micros(settled))).order_by_asc(C::Id).limit(limit);
-        if let Some(after) = after {
-            query = query.filter(C::Id.gt(after.0));
-        }
+        let between = C::Id.gt(after.0).and(C::Id.lt(settled.0));
+        let mut query = row::event::Entity::find().filter(between).order_by_asc(C::Id).limit(limit);
         if let Some(requester) = requester {
             query = query.filter(C::Requester.eq(requester.as_str()));
         }
         query.all(self.reader()).await?.into_iter().map(read).collect()
-    }
-
-    /// The id below which every event was recorded before `at`.
-    pub(crate) async fn newest_event(&self, before: Timestamp) -> Result<Option<EventId>, StoreError> {
-        use row::event::Column as C;
-        let found: Option<uuid::Uuid> = row::event::Entity::find()
-            .select_only()
-            .column(C::Id)
-            .filter(C::At.lte(micros(before)))
-            .order_by_desc(C::At)
-            .order_by_desc(C::Id)
-            .limit(1)
-            .into_tuple()
-            .one(self.reader())
-            .await?;
-        Ok(found.map(EventId))
     }
 }
 

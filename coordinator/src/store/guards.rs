@@ -18,6 +18,8 @@ use super::{
 pub(crate) struct Facts {
     versions: HashMap<Key, i64>,
     held: HashMap<TaskId, (i64, Option<Uuid>)>,
+    /// Workers that take work, with their current start.
+    taking: HashMap<String, Uuid>,
     taken: HashSet<Guard>,
 }
 
@@ -40,6 +42,7 @@ impl Facts {
         let guards: Vec<&Guard> = commits.iter().flat_map(|commit| &commit.guards).collect();
         facts.versions(db, &guards).await?;
         facts.held(db, &guards).await?;
+        facts.taking(db, &guards).await?;
         facts.fresh(db, &guards).await?;
         Ok(facts)
     }
@@ -54,6 +57,7 @@ impl Facts {
                 Guard::Worker(id, _) => workers.push(id.as_str().to_owned()),
                 Guard::Account(id, _) => accounts.push(id.as_str().to_owned()),
                 Guard::Held(..)
+                | Guard::WorkerTakes(..)
                 | Guard::FreshNonce(..)
                 | Guard::FreshIdempotency(..)
                 | Guard::FreshWorker(_)
@@ -104,6 +108,27 @@ impl Facts {
         Ok(())
     }
 
+    async fn taking(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        use row::worker::Column as C;
+        let ids: HashSet<&str> = guards
+            .iter()
+            .filter_map(|guard| if let Guard::WorkerTakes(id, _) = guard { Some(id.as_str()) } else { None })
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<(String, Uuid)> = row::worker::Entity::find()
+            .select_only()
+            .columns([C::Id, C::Incarnation])
+            .filter(C::Id.is_in(ids))
+            .filter(C::State.eq("online"))
+            .into_tuple()
+            .all(db)
+            .await?;
+        self.taking.extend(found);
+        Ok(())
+    }
+
     /// Looks for the rows that must not be there. Pairs are asked for one OR each: the primary key answers each at once.
     async fn fresh(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
         use row::{account, need, worker};
@@ -130,7 +155,8 @@ impl Facts {
                 | Guard::Output(..)
                 | Guard::Worker(..)
                 | Guard::Account(..)
-                | Guard::Held(..) => {}
+                | Guard::Held(..)
+                | Guard::WorkerTakes(..) => {}
             }
         }
         Ok(())
@@ -169,7 +195,8 @@ impl Facts {
                     | Guard::Output(..)
                     | Guard::Worker(..)
                     | Guard::Account(..)
-                    | Guard::Held(..) => {}
+                    | Guard::Held(..)
+                    | Guard::WorkerTakes(..) => {}
                 }
             }
             if !nonces.is_empty() {
@@ -230,11 +257,14 @@ impl Facts {
                 | Guard::FreshGrant(..) => {
                     self.taken.insert(guard.clone());
                 }
-                Guard::Held(..) => {}
+                Guard::Held(..) | Guard::WorkerTakes(..) => {}
                 Guard::Job(..) | Guard::Task(..) | Guard::Output(..) | Guard::Worker(..) | Guard::Account(..) => {
                     // Whoever guards a row also bumps it; a later commit of this batch that read the same version loses.
                     if let Some((key, version)) = versioned(guard) {
                         self.versions.insert(key, version + 1);
+                    }
+                    if let Guard::Worker(id, _) = guard {
+                        self.taking.remove(id.as_str());
                     }
                     if let Guard::Task(id, _) = guard {
                         // Its lease may be another one now. Whoever needs it held comes again in the next batch.
@@ -253,6 +283,9 @@ impl Facts {
         if let Guard::Held(id, epoch, token) = guard {
             return self.held.get(id) == Some(&(i64::from(*epoch), Some(token.0)));
         }
+        if let Guard::WorkerTakes(id, incarnation) = guard {
+            return self.taking.get(id.as_str()) == Some(&incarnation.0);
+        }
         !self.taken.contains(guard)
     }
 }
@@ -265,6 +298,7 @@ fn versioned(guard: &Guard) -> Option<(Key, i64)> {
         Guard::Worker(id, version) => Some((Key::Worker(id.as_str().to_owned()), *version)),
         Guard::Account(id, version) => Some((Key::Account(id.as_str().to_owned()), *version)),
         Guard::Held(..)
+        | Guard::WorkerTakes(..)
         | Guard::FreshNonce(..)
         | Guard::FreshIdempotency(..)
         | Guard::FreshWorker(_)

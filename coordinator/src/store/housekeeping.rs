@@ -31,7 +31,9 @@ impl Store {
 
     /// Tasks that have waited longer for a worker than their job allows.
     pub(crate) async fn overdue(&self, now: Timestamp, limit: u64) -> Result<Vec<(TaskId, JobId)>, StoreError> {
-        let overdue = Condition::all().add(row::task::Column::QueueDeadline.lte(micros(now)));
+        let overdue = Condition::all()
+            .add(row::task::Column::QueueDeadline.lte(micros(now)))
+            .add(row::task::Column::State.eq("pending"));
         self.task_ids(overdue, row::task::Column::QueueDeadline, limit).await
     }
 
@@ -51,7 +53,19 @@ impl Store {
     /// Ended jobs whose time is over.
     pub(crate) async fn expired(&self, now: Timestamp, limit: u64) -> Result<Vec<JobId>, StoreError> {
         use row::job::Column as C;
-        self.job_ids(Condition::all().add(C::PurgeAt.lte(micros(now))), C::PurgeAt, limit).await
+        // What a blocked job still waits for is not forgotten, or it could not tell a good end from none.
+        let waited_for = Query::select()
+            .column((row::task_dep::Entity, row::task_dep::Column::JobId))
+            .from(row::task_dep::Entity)
+            .inner_join(
+                row::task::Entity,
+                Expr::col((row::task_dep::Entity, row::task_dep::Column::TaskId))
+                    .equals((row::task::Entity, row::task::Column::Id)),
+            )
+            .and_where(Expr::col((row::task::Entity, row::task::Column::State)).eq("blocked"))
+            .to_owned();
+        let over = Condition::all().add(C::PurgeAt.lte(micros(now))).add(C::Id.not_in_subquery(waited_for));
+        self.job_ids(over, C::PurgeAt, limit).await
     }
 
     async fn job_ids(&self, filter: Condition, order: row::job::Column, limit: u64) -> Result<Vec<JobId>, StoreError> {

@@ -109,11 +109,16 @@ impl JobRow {
         })
     }
 
-    /// Until when a worker must have accepted the task. Only waiting counts, and only before it first ran.
-    pub(crate) fn queue_deadline(&self, task: &Task) -> Option<Timestamp> {
-        let waits = matches!(task.state, TaskState::Blocked | TaskState::Pending { .. });
+    /// Until when a worker must have accepted the task: from the moment on when it first could have been claimed, and only
+    /// until it has run.
+    pub(crate) fn queue_deadline(&self, before: Option<i64>, task: &Task, now: Timestamp) -> Option<i64> {
         let after = self.policy.queue_timeout_s.and_then(|s| i64::try_from(s).ok())?;
-        (waits && !task.ran).then(|| self.created_at.saturating_add(SignedDuration::from_secs(after)).ok()).flatten()
+        match &task.state {
+            TaskState::Pending { .. } | TaskState::Assigned { .. } if !task.ran => {
+                before.or_else(|| now.saturating_add(SignedDuration::from_secs(after)).ok().map(micros))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -196,6 +201,7 @@ impl NewJob {
         };
         let queue_deadline = policy
             .queue_timeout_s
+            .filter(|_| !blocked)
             .and_then(|s| i64::try_from(s).ok())
             .and_then(|s| now.saturating_add(SignedDuration::from_secs(s)).ok());
         let mut row = row::task::Model {

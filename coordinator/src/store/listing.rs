@@ -73,10 +73,12 @@ impl Store {
     pub(crate) async fn summaries(&self, jobs: Vec<JobRow>) -> Result<Vec<JobSummary>, StoreError> {
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let mut specs = self.specs(&ids).await?;
-        jobs.into_iter()
-            .map(|job| {
-                let spec = specs.remove(&job.id).ok_or_else(|| StoreError::corrupt(job.id, "it has no spec"))?;
-                Ok(JobSummary {
+        Ok(jobs
+            .into_iter()
+            .filter_map(|job| {
+                // Retention may have taken it between the two reads.
+                let spec = specs.remove(&job.id)?;
+                Some(JobSummary {
                     id: job.id,
                     requester: job.requester,
                     status: job.status,
@@ -90,7 +92,7 @@ impl Store {
                     outcome: job.outcome,
                 })
             })
-            .collect()
+            .collect())
     }
 
     /// How many jobs stand where: those that have not ended, and those that ended after `since`.
@@ -105,8 +107,8 @@ impl Store {
             n: i64,
         }
         use row::job::Column as C;
-        let ended = [JobStatus::Completed, JobStatus::Failed, JobStatus::Canceled].map(JobStatus::as_str);
-        let live = C::Status.is_not_in(ended);
+        let live = JobStatus::ALL.iter().filter(|status| !status.is_terminal()).map(|status| status.as_str());
+        let live = C::Status.is_in(live);
         let recent = C::EndedAt.gte(micros(since));
         let mut counts = BTreeMap::new();
         for filter in [live, recent] {
@@ -129,9 +131,12 @@ impl Store {
 
 /// An id below every one that was made at or after `since`.
 fn first_id(since: Timestamp) -> Uuid {
-    let from = since.saturating_sub(CLOCKS_APART).map_or(0, |at| at.as_millisecond());
-    let millis = u64::try_from(from).unwrap_or(0);
-    // RFC 9562, UUIDv7: the first 48 bits are milliseconds since 1970.
+    id_at(since.saturating_sub(CLOCKS_APART).unwrap_or(Timestamp::MIN))
+}
+
+/// The lowest id that can be made at a moment. RFC 9562, UUIDv7: the first 48 bits are milliseconds since 1970.
+pub(crate) fn id_at(at: Timestamp) -> Uuid {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
     Uuid::from_u128(u128::from(millis) << 80)
 }
 

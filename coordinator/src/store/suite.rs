@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ffleet_protocol::{
     Timestamp,
-    id::{AccountId, Incarnation, JobId, KeyId, RequestId, Token, WorkerId},
+    id::{AccountId, EventId, Incarnation, JobId, KeyId, RequestId, Token, WorkerId},
     job::{JobSpec, Need},
     log::{Data, FollowRecord, LineEnd, Record},
     state::{CancelReason, JobStatus, Stream, TaskStatus},
@@ -198,10 +198,14 @@ async fn claims_come_in_order(store: &Store) {
         expected.push(make(store, new_job(spec, need, turn)).await);
     }
     make(store, new_job(spec(), 73, 0)).await;
-    let found = store.claimable(&[71, 72], 10).await.unwrap();
+    let found = store.claimable(&[71, 72], 10, None).await.unwrap();
     let jobs: Vec<JobId> = found.iter().map(super::claim::Candidate::job).collect();
     assert_eq!(jobs, expected, "priority, then turn; other needs are not looked at");
-    assert_eq!(store.claimable(&[], 10).await.unwrap(), []);
+    for (index, last) in found.iter().enumerate() {
+        let rest = store.claimable(&[71, 72], 10, Some(last)).await.unwrap();
+        assert_eq!(rest, found[index + 1..], "the next page begins where the last one ended");
+    }
+    assert_eq!(store.claimable(&[], 10, None).await.unwrap(), []);
 }
 
 async fn waiting_tasks_ripen(store: &Store) {
@@ -209,11 +213,11 @@ async fn waiting_tasks_ripen(store: &Store) {
     happen(store, id, &Event::Claimed { holder: who.clone() }).await;
     let reject = Event::Rejected { quote: quote(&who, 1), reason: "no space".to_owned() };
     let waits = happen(store, id, &reject).await;
-    assert_eq!(store.claimable(&[81], 1).await.unwrap(), [], "it waits");
+    assert_eq!(store.claimable(&[81], 1, None).await.unwrap(), [], "it waits");
     assert_eq!(store.ripen(waits.now, 10).await.unwrap(), [] as [i64; 0]);
     let later = waits.now + SignedDuration::from_secs(6);
     assert_eq!(store.ripen(later, 10).await.unwrap(), [81]);
-    assert_eq!(store.claimable(&[81], 1).await.unwrap().len(), 1);
+    assert_eq!(store.claimable(&[81], 1, None).await.unwrap().len(), 1);
     assert_eq!(store.ripen(later, 10).await.unwrap(), [] as [i64; 0], "once");
 }
 
@@ -340,8 +344,8 @@ async fn retention_leaves_nothing(store: &Store) {
     store.purge(&[id]).await.unwrap();
     assert!(store.seen_job(id).await.unwrap().is_none() && store.output(task).await.unwrap().is_none());
     assert!(store.spec(id).await.unwrap().is_none() && store.attempts(id).await.unwrap().is_empty());
-    let later = ended.now + SignedDuration::from_hours(1);
-    assert!(!store.events(None, later, None, 10_000).await.unwrap().iter().any(|event| event.job == id));
+    let (first, last) = (EventId(uuid::Uuid::nil()), EventId(uuid::Uuid::max()));
+    assert!(!store.events(first, last, None, 10_000).await.unwrap().iter().any(|event| event.job == id));
 }
 
 async fn a_second_start_finds_the_tables(store: &Store, url: &str) {

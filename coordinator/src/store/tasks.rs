@@ -165,7 +165,7 @@ pub(crate) fn transition(
     let mut commit = Commit::default();
     let mut row = task.row.clone();
     write_task(&mut row, &next.task, seen.now);
-    row.queue_deadline = seen.job.queue_deadline(&next.task).map(micros);
+    row.queue_deadline = seen.job.queue_deadline(row.queue_deadline, &next.task, seen.now);
     let claimed = matches!(next.attempt, Some(AttemptChange::Claimed));
     if claimed {
         row.signals = "[]".to_owned();
@@ -254,6 +254,10 @@ fn fold_job(seen: &SeenJob, task: &SeenTask, next: &Task, keep: Retention, commi
         .and_where(Expr::col(C::Version).eq(seen.job.version));
     if seen.job.started_at.is_none() && next.state.status() == TaskStatus::Running {
         update.value(C::StartedAt, micros(seen.now));
+    }
+    if status == JobStatus::Canceling {
+        // Nobody's silence decides anything about it any more.
+        update.value(C::ClientUntil, Option::<i64>::None);
     }
     if let Some(outcome) = &outcome {
         update

@@ -5,6 +5,8 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
+use std::time::{Duration, Instant};
+
 use tokio::sync::{mpsc, oneshot};
 
 use super::{StoreError, commit::Commit, guards::Facts};
@@ -14,7 +16,12 @@ const QUEUE: usize = 4_096;
 /// Work of one transaction; above this the next one begins, so that nobody waits long.
 const BATCH_WEIGHT: usize = 4_096;
 
+/// A commit that has waited for so long is not begun any more: readers of the events rely on ids that appear soon after
+/// they were given.
+const TOO_LATE: Duration = Duration::from_secs(5);
+
 struct Asked {
+    since: Instant,
     commit: Commit,
     answer: oneshot::Sender<Result<(), StoreError>>,
 }
@@ -43,7 +50,7 @@ impl Writer {
     pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = || StoreError::Unavailable("the writer of the database has stopped".to_owned());
-        self.queue.send(Asked { commit, answer }).await.map_err(|_| gone())?;
+        self.queue.send(Asked { since: Instant::now(), commit, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -57,7 +64,14 @@ async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>) {
             weight += next.commit.weight();
             batch.push(next);
         }
-        write(&db, batch).await;
+        let (late, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|asked| asked.since.elapsed() > TOO_LATE);
+        for asked in late {
+            let busy = StoreError::Unavailable("the database was busy for too long".to_owned());
+            drop(asked.answer.send(Err(busy)));
+        }
+        if !batch.is_empty() {
+            write(&db, batch).await;
+        }
     }
 }
 

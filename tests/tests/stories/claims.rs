@@ -89,8 +89,9 @@ async fn a_stranger_to_the_lease_is_told_so() {
     let held = hand.take().await;
     let mut forged = held.clone();
     forged.grant.token = Token::new();
+    let stranger = other.finish(&held, 0).await.unwrap_err();
+    assert!(stranger.is(Code::NoSuchTask), "who was never given a task does not learn that it exists: {stranger}");
     let refusals = [
-        other.finish(&held, 0).await.unwrap_err(),
         hand.finish(&forged, 0).await.unwrap_err(),
         hand.log(&forged, 1, &["x"]).await.unwrap_err(),
         hand.accept(&forged).await.unwrap_err(),
