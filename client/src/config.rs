@@ -85,11 +85,7 @@ impl Config {
         }
         self.coordinators
             .iter()
-            .map(|text| {
-                Url::parse(text).with_context(|| {
-                    format!("{text:?} is not a coordinator's address; it looks like http://farm.example:8461")
-                })
-            })
+            .map(|text| address(text).with_context(|| format!("{text:?} is not a coordinator's address")))
             .collect()
     }
 
@@ -117,6 +113,13 @@ impl Config {
     pub fn path_map(&self) -> anyhow::Result<PathMap> {
         Ok(PathMap::new(self.paths.clone())?)
     }
+}
+
+fn address(text: &str) -> anyhow::Result<Url> {
+    if !text.contains("://") && Url::parse(&format!("http://{text}")).is_ok() {
+        bail!("write http://{text}");
+    }
+    Url::parse(text).context("it looks like http://farm.example:8461")
 }
 
 /// `~/x` is in the home directory, and `x` beside the configuration file.
@@ -176,6 +179,22 @@ mod tests {
     fn a_misspelt_key_is_named_with_its_neighbour() {
         let error = with(&[("FFLEET_COORDINATER", "x")]).unwrap_err();
         assert!(error.contains("coordinater") && error.contains("coordinators"), "{error}");
+    }
+
+    #[test]
+    fn addresses_without_their_scheme_are_completed() {
+        for (given, words) in [
+            ("127.0.0.1:8461", "\"127.0.0.1:8461\" is not a coordinator's address: write http://127.0.0.1:8461"),
+            ("farm:8461", "\"farm:8461\" is not a coordinator's address: write http://farm:8461"),
+            (
+                "http://farm:none",
+                "\"http://farm:none\" is not a coordinator's address: it looks like http://farm.example:8461: \
+                 invalid port number",
+            ),
+        ] {
+            let config = Config { coordinators: vec![given.to_owned()], ..Config::default() };
+            assert_eq!(format!("{:#}", config.urls().unwrap_err()), words);
+        }
     }
 
     #[test]

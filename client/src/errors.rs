@@ -1,6 +1,6 @@
 //! What to do about a failure, beyond what went wrong.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use ffleet_client::ApiError;
 use ffleet_protocol::problem::Code;
@@ -10,24 +10,29 @@ pub struct Failure {
     /// What went wrong.
     pub error: anyhow::Error,
     /// The key that signed, once it was known.
-    pub key_file: Option<std::path::PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// The configuration file, if there was one.
+    pub file: Option<PathBuf>,
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { error: error.into(), key_file: None }
+        Self { error: error.into(), key_file: None, file: None }
     }
 }
 
 /// Whatever can be advised.
 #[must_use]
-pub fn advice(error: &anyhow::Error, key_file: Option<&Path>) -> Option<String> {
-    let api: &ApiError = error.downcast_ref()?;
+pub fn advice(failure: &Failure) -> Option<String> {
+    let api: &ApiError = failure.error.downcast_ref()?;
+    let file = |path: Option<&PathBuf>, otherwise: &str| {
+        path.map_or_else(|| otherwise.to_owned(), |path| path.display().to_string())
+    };
     match api {
         ApiError::Problem(problem) if problem.is(Code::Unauthorized) => {
-            let file = key_file.map_or_else(|| "the key file".to_owned(), |path| path.display().to_string());
+            let key = file(failure.key_file.as_ref(), "the key file");
             Some(format!(
-                "the key is the one in {file}, the request id {}; `ffleet config check` tries each coordinator",
+                "the key is the one in {key}, the request id {}; `ffleet config check` tries each coordinator",
                 problem.request_id
             ))
         }
@@ -37,9 +42,10 @@ pub fn advice(error: &anyhow::Error, key_file: Option<&Path>) -> Option<String> 
         ApiError::Problem(problem) if problem.is(Code::WrongRole) => {
             Some("use the key of an account with that role: --key-file FILE".to_owned())
         }
-        ApiError::Problem(problem) if problem.is(Code::PathOutside) => Some(
-            "give the directory a path variable under [paths] in ffleet.toml, one that the workers have too".to_owned(),
-        ),
+        ApiError::Problem(problem) if problem.is(Code::PathOutside) => Some(format!(
+            "give the directory that holds it a name under [paths] in {}, one that the workers have too",
+            file(failure.file.as_ref(), "ffleet.toml")
+        )),
         ApiError::Problem(problem) if problem.is(Code::Internal) => {
             Some(format!("the coordinator's log says more about request {}", problem.request_id))
         }

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 pub enum KeyError {
     /// It cannot be read, or others can.
     #[error("the key cannot be used: {0}")]
-    File(#[from] SecretFileError),
+    File(SecretFileError),
     /// It holds something else than a key.
     #[error("the key cannot be used: in {}, {why}", path.display())]
     Content {
@@ -24,6 +24,6 @@ pub enum KeyError {
 
 /// Reads the key that signs requests. A file that others may read is refused, since whoever has it can act in its name.
 pub fn load_key(path: &Path) -> Result<KeyFile, KeyError> {
-    let text = read_secret_file(path, SecretReaders::OwnerOnly)?;
+    let text = read_secret_file(path, SecretReaders::OwnerOnly).map_err(KeyError::File)?;
     KeyFile::parse(text.expose_secret()).map_err(|why| KeyError::Content { path: path.to_owned(), why })
 }

@@ -34,19 +34,20 @@ fn main() -> ExitCode {
     let out = Output::new(cli.global.json);
     if std::env::var_os("RUST_LOG").is_some() {
         let filter = tracing_subscriber::EnvFilter::from_default_env();
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        log.with_ansi(out.color_err()).init();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            out.failure(&anyhow::Error::new(error).context("cannot start"), None);
+            out.failure(&anyhow::Error::new(error).context("cannot start").into());
             return ExitCode::from(exit::OURS);
         }
     };
     let code = match runtime.block_on(commands::run(cli, &out)) {
         Ok(code) => code,
         Err(failure) => {
-            out.failure(&failure.error, failure.key_file.as_deref());
+            out.failure(&failure);
             exit::OURS
         }
     };

@@ -3,16 +3,16 @@
 //! Results go to standard output. What ffleet itself has to say goes to standard error and begins with `ffleet:`, so
 //! that it is never taken for the program's own output. With `--json` every line on standard output is one object.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::Path,
-};
+use std::io::{self, IsTerminal, Write};
 
 use ffleet_client::ApiError;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{errors, table::Table};
+use crate::{
+    errors::{self, Failure},
+    table::Table,
+};
 
 /// A value that people can read.
 pub trait Text {
@@ -62,6 +62,7 @@ impl Look {
 }
 
 /// Standard output and standard error.
+#[derive(Debug, Clone)]
 pub struct Output {
     json: bool,
     color_out: bool,
@@ -97,6 +98,12 @@ impl Output {
     #[must_use]
     pub fn json(&self) -> bool {
         self.json
+    }
+
+    /// Whether colours are welcome on standard error.
+    #[must_use]
+    pub fn color_err(&self) -> bool {
+        self.color_err
     }
 
     /// Whether somebody watches standard error.
@@ -156,14 +163,15 @@ impl Output {
     }
 
     /// The failure that ends the program.
-    pub fn failure(&self, error: &anyhow::Error, key_file: Option<&Path>) {
+    pub fn failure(&self, failure: &Failure) {
+        let error = &failure.error;
         let alone = error.chain().count() == 1;
         if alone && error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             // Whoever read our results has seen enough of them, as `head` does.
             return;
         }
         let message = format!("{error:#}");
-        let advice = errors::advice(error, key_file);
+        let advice = errors::advice(failure);
         if self.json {
             let api: Option<&ApiError> = error.downcast_ref();
             let request_id = api.and_then(ApiError::problem).map(|problem| problem.request_id);

@@ -70,14 +70,16 @@ impl PathMap {
     /// The command with every path of this machine replaced. With `templates` the arguments are path templates
     /// already and stay as they are.
     pub fn command(&self, args: &[OsString], cwd: &Path, templates: bool) -> Result<MappedCommand, TemplateError> {
-        let args = args
+        let mapped = args
             .iter()
             .map(|arg| if templates { Ok(Arg::from(arg.as_bytes().to_vec())) } else { self.argument(arg) })
             .collect::<Result<_, _>>()?;
         let cwd_template =
             self.var_path(cwd).map(Template::path).transpose()?.map(|template| Arg::from(template.print()));
-        let warnings = if cwd_template.is_some() { Vec::new() } else { vec![self.homeless(cwd)] };
-        Ok(MappedCommand { args, cwd: cwd_template, warnings })
+        // Where no argument counts from the working directory, nobody misses it.
+        let missed = cwd_template.is_none() && args.iter().any(|arg| looks_relative(arg, cwd, templates));
+        let warnings = if missed { vec![self.homeless(cwd)] } else { Vec::new() };
+        Ok(MappedCommand { args: mapped, cwd: cwd_template, warnings })
     }
 
     /// One argument as a path template. What is no path is meant literally, whatever dollars it holds.
@@ -125,6 +127,25 @@ fn roots_of(roots: impl IntoIterator<Item = (Variable, PathBuf)>) -> Result<Root
         variable: error.variable,
         why: "the directory must be an absolute path",
     })
+}
+
+/// Whether an argument seems to name a file from the working directory. A guess: nobody but the program knows which of
+/// its arguments are files.
+fn looks_relative(arg: &OsStr, cwd: &Path, template: bool) -> bool {
+    let bytes = arg.as_bytes();
+    let path = bytes.strip_prefix(FILE).unwrap_or(bytes);
+    match path.first() {
+        None | Some(b'-' | b'/') => return false,
+        Some(b'$') if template => return false,
+        Some(_) => {}
+    }
+    if cwd.join(OsStr::from_bytes(path)).exists() {
+        return true;
+    }
+    // A time or a rate, such as 0:01:02.5 or 30000/1001.
+    let number = path[0].is_ascii_digit() && path.iter().all(|byte| byte.is_ascii_digit() || b".:/".contains(byte));
+    let url = path.windows(3).any(|part| part == b"://");
+    !number && !url && (path.contains(&b'/') || path.contains(&b'.'))
 }
 
 /// Without symbolic links as far as it exists; an output does not exist yet, its directory does.
@@ -187,6 +208,26 @@ mod tests {
         assert_eq!(lost.args, [Arg::from("in.mkv"), Arg::from("$x")]);
         assert_eq!(lost.cwd, None);
         assert!(lost.warnings[0].contains("/home/me") && lost.warnings[0].contains("Media = /mnt/media"));
+    }
+
+    #[test]
+    fn the_working_directory_is_missed_only_where_something_counts_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("clip"), "").unwrap();
+        let missed = |args: &[&str], templates| {
+            let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+            let mapped = map(&[("Media", "/mnt/media")]).command(&args, folder.path(), templates).unwrap();
+            !mapped.warnings.is_empty()
+        };
+        for arg in ["in.mkv", "films/in", "../in", "file:in.mkv", "clip", "."] {
+            assert!(missed(&["-i", arg], false), "{arg}");
+        }
+        for arg in
+            ["-i", "-x.y", "", "copy", "/srv/a.mkv", "file:/srv/a.mkv", "0:01:02.5", "30000/1001", "http://farm/a.mkv"]
+        {
+            assert!(!missed(&["-i", arg], false), "{arg}");
+        }
+        assert!(missed(&["$5.mkv"], false) && !missed(&["$Media/a.mkv", "file:$Media/a.mkv"], true));
     }
 
     #[test]

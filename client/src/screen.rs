@@ -232,10 +232,14 @@ impl Drop for Screen<'_> {
 }
 
 fn ended(outcome: &Outcome) -> String {
-    if outcome.message.is_empty() || outcome.message == outcome.status.as_str() {
-        outcome.status.to_string()
+    let (status, message) = (outcome.status.as_str(), outcome.message.as_str());
+    if message.is_empty() {
+        status.to_owned()
+    } else if message.starts_with(status) {
+        // `completed`, `canceled by alice`
+        message.to_owned()
     } else {
-        format!("{}: {}", outcome.status, outcome.message)
+        format!("{status}: {message}")
     }
 }
 
@@ -248,6 +252,8 @@ fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> String {
         AttemptEnd::Lapsed => "is lost: its worker was not heard of any more",
     };
     match message {
+        // `canceled before it began`
+        Some(message) if message.starts_with("canceled") => format!("attempt {epoch} was {message}"),
         Some(message) if !message.is_empty() => format!("attempt {epoch} {end}: {message}"),
         Some(_) | None => format!("attempt {epoch} {end}"),
     }
@@ -272,6 +278,20 @@ mod tests {
     fn ends_and_holes_are_said() {
         assert_eq!(attempt_ended(2, AttemptEnd::Failed, Some("exit code 1")), "attempt 2 failed: exit code 1");
         assert_eq!(attempt_ended(1, AttemptEnd::Rejected, None), "attempt 1 was refused by its worker");
+        assert_eq!(
+            attempt_ended(1, AttemptEnd::Canceled, Some("canceled before it began")),
+            "attempt 1 was canceled before it began"
+        );
+        for (status, message, words) in [
+            (JobStatus::Completed, "completed", "completed"),
+            (JobStatus::Completed, "", "completed"),
+            (JobStatus::Failed, "ffmpeg ended with code 1", "failed: ffmpeg ended with code 1"),
+            (JobStatus::Canceled, "canceled by alice", "canceled by alice"),
+        ] {
+            let message = message.to_owned();
+            let outcome = Outcome { status, exit_code: None, signal: None, failure: None, canceled: None, message };
+            assert_eq!(ended(&outcome), words);
+        }
         let dropped = Dropped { to: 9, bytes: Some(2_000), reason: DropReason::LogCap };
         let record = Record {
             seq: 3,

@@ -18,6 +18,10 @@ use ffleet_protocol::{
 };
 use scripted::{Answer, Scripted, nobody, problem};
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use url::Url;
 
 fn key() -> KeyFile {
@@ -176,6 +180,21 @@ async fn strangers_are_called_strangers() {
         let error = api(vec![stranger.url.clone()]).workers().await.unwrap_err();
         assert!(matches!(error, ApiError::Protocol { .. }) && error.to_string().contains(part), "{error}");
     }
+}
+
+#[tokio::test]
+async fn https_towards_plain_http_is_told_apart() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // What was sent has to be read, or the answer is lost with the connection.
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    });
+    let api = api(vec![Url::parse(&format!("https://{address}")).unwrap()]).with_deadline(Duration::ZERO);
+    let text = api.status().await.unwrap_err().to_string();
+    assert!(text.contains(&format!("it answers in plain http; write http://{address}")), "{text}");
 }
 
 #[tokio::test]

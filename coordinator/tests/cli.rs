@@ -158,22 +158,31 @@ fn init_makes_what_serve_needs_and_overwrites_nothing() {
 }
 
 #[test]
-fn the_configuration_in_force_is_shown_without_secrets() {
+fn what_init_and_serve_make_is_for_their_user_alone() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    assert_eq!(place.run(&["init", "--dir", "new/fleet"]).code(), 0);
+    assert_eq!(mode(&place.path("new/fleet")), 0o700);
+    assert_ne!(mode(&place.path("new")), 0o700);
+    assert_eq!(place.run(&["--config", "new/fleet/coordinator.toml", "account", "list"]).code(), 0);
+    assert_eq!(mode(&place.path("new/fleet/ffleet.db")), 0o600);
+}
+
+#[test]
+fn the_configuration_in_force_is_shown_and_no_secrets() {
     let place = Place::initialized();
-    let vars = [
-        ("FFLEET_COORDINATOR_DATABASE__URL", "mysql://ffleet:hunter2@db/ffleet"),
-        ("FFLEET_COORDINATOR_LOG__LEVEL", "debug"),
-    ];
+    let vars = [("FFLEET_COORDINATOR_LOG__LEVEL", "debug")];
     let shown = place.run_with(&["--check-config", "--listen", "127.0.0.1:9"], &vars);
     assert_eq!(shown.code(), 0, "{}", shown.err());
     let text = shown.out();
-    assert!(!text.contains("hunter2"), "{text}");
-    for line in
-        ["listen = \"127.0.0.1:9\"", "url = \"mysql://ffleet:***@db/ffleet\"", "level = \"debug\"", "lease_s = 35"]
-    {
+    for line in ["listen = \"127.0.0.1:9\"", "url = \"sqlite:///", "level = \"debug\"", "lease_s = 35"] {
         assert!(text.contains(line), "{line} is missing in {text}");
     }
     toml::from_str::<toml::Table>(&text).unwrap();
+
+    let foreign = [("FFLEET_COORDINATOR_DATABASE__URL", "mysql://ffleet:hunter2@db/ffleet")];
+    let refused = place.run_with(&["--check-config"], &foreign);
+    refused.refused(2, &["`database.url`", "mysql", "sqlite:///"]);
+    assert!(!refused.err().contains("hunter2"), "{}", refused.err());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// An id or name that does not have the shape it must have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {what}: {why}")]
+#[error("{text:?} cannot be the {what}: {why}")]
 pub struct BadId {
     /// What it was meant to be, for people.
     pub what: &'static str,

@@ -60,9 +60,9 @@ pub enum SettingsError {
         variable: String,
     },
     /// Values that are each well-formed but make no sense together; made by the programs' own checks.
-    #[error("the configuration{} cannot work:{}", from(path.as_ref()), list(problems))]
+    #[error("the configuration ({}environment and flags) cannot work:{}", file(path.as_ref()), list(problems))]
     Invalid {
-        /// The file in use.
+        /// The file in use; a value may come from the environment or a flag all the same.
         path: Option<PathBuf>,
         /// One sentence for each problem.
         problems: Vec<String>,
@@ -72,8 +72,8 @@ pub enum SettingsError {
     CannotShow(String),
 }
 
-fn from(path: Option<&PathBuf>) -> String {
-    path.map(|path| format!(" in {}", path.display())).unwrap_or_default()
+fn file(path: Option<&PathBuf>) -> String {
+    path.map(|path| format!("file {}, ", path.display())).unwrap_or_default()
 }
 
 fn list(problems: &[String]) -> String {

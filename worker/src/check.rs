@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
 use ffleet_client::{Api, Connection};
-use ffleet_protocol::problem::Code;
+use ffleet_protocol::{job::JobFilter, problem::Code};
 
 use crate::{
     capabilities,
@@ -48,6 +49,16 @@ async fn coordinator(config: &Config) -> anyhow::Result<String> {
     connection.ca_file.clone_from(&config.ca_file);
     connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
     let api = Api::new(connection)?.with_deadline(Duration::ZERO).with_try_timeout(Duration::from_secs(5));
+    // Everybody may look at workers, while workers alone may not look at jobs.
+    match api.jobs(&JobFilter { limit: Some(1), ..JobFilter::default() }).await {
+        Err(error) if error.is(Code::WrongRole) => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => bail!(
+            "the key in {} is not a worker's, so that this worker could not register; an admin makes one: \
+             ffleet-coordinator account add NAME --role worker",
+            config.key_file.display()
+        ),
+    }
     match api.worker(&config.id).await {
         Ok(view) => Ok(format!("the coordinators know worker {}, which is {}", view.id, view.state)),
         Err(error) if error.is(Code::NoSuchWorker) => {

@@ -10,7 +10,9 @@ use crate::config::{LogConfig, LogFormat};
 pub fn init(config: &LogConfig) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.level)?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let log = log.with_ansi(io::stderr().is_terminal());
+    // https://no-color.org: set and not empty.
+    let colors = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = log.with_ansi(colors && io::stderr().is_terminal());
     let started = match config.format {
         LogFormat::Text => log.with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),

@@ -79,12 +79,34 @@ impl ApiError {
 
 fn problem_text(problem: &Problem) -> String {
     let mut text = if problem.detail.is_empty() { problem.title.clone() } else { problem.detail.clone() };
-    for error in &problem.errors {
-        text.push_str(&format!("\n  {}: {}", error.field, error.detail));
+    for (index, error) in problem.errors.iter().enumerate() {
+        let line = format!("{}: {}", error.field, error.detail);
+        // The first of them usually stands in the detail already, though perhaps under another name of its field.
+        let told = problem.detail.contains(if index == 0 { &error.detail } else { &line });
+        if !told {
+            text.push_str(&format!("\n  {line}"));
+        }
     }
     text
 }
 
 fn attempts_text(attempts: &[Attempted]) -> String {
     attempts.iter().map(|tried| format!("\n  {}: {}", tried.url, tried.cause)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ffleet_protocol::{id::RequestId, problem::FieldError};
+
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named_once() {
+        let field = |field: &str, detail: &str| FieldError { field: field.to_owned(), detail: detail.to_owned() };
+        let mut problem = Problem::new(Code::BadField, "priority: far too high (2 more are wrong)", RequestId::new());
+        problem.errors =
+            vec![field("priority", "far too high"), field("lease_s", "too short"), field("x", "far too high")];
+        let text = ApiError::Problem(Box::new(problem)).to_string();
+        assert_eq!(text, "priority: far too high (2 more are wrong)\n  lease_s: too short\n  x: far too high");
+    }
 }

@@ -107,7 +107,7 @@ impl Shared {
         let base = &self.urls[index];
         let request = self.signed(base, call).map_err(TryError::Final)?;
         let exchange = async {
-            let response = self.http.execute(request).await.map_err(|error| sending_failed(&error))?;
+            let response = self.http.execute(request).await.map_err(|error| sending_failed(base, &error))?;
             if let Some(server) = header(&response, &DATE).and_then(parse_date) {
                 self.clock.observe(server);
             }
@@ -207,7 +207,10 @@ pub(super) fn shown(url: &Url) -> String {
 
 fn check_url(url: &Url) -> Result<(), ApiError> {
     let bad = |why: &str| Err(ApiError::Setup(format!("coordinator address {url}: {why}")));
-    if !matches!(url.scheme(), "http" | "https") {
+    if url.cannot_be_a_base() {
+        // `farm:8461` reads as a scheme and its rest.
+        bad(&format!("write http://{url}"))
+    } else if !matches!(url.scheme(), "http" | "https") {
         bad("it must begin with http:// or https://, such as http://farm.example:8461")
     } else if !url.has_host() {
         bad("it names no host")
@@ -263,8 +266,13 @@ fn strange(base: &Url, what: String) -> ApiError {
     ApiError::Protocol { url: shown(base), what }
 }
 
-fn sending_failed(error: &reqwest::Error) -> TryError {
-    if error.is_connect() { TryError::NotSent(chain(error)) } else { TryError::Unanswered(chain(error)) }
+fn sending_failed(base: &Url, error: &reqwest::Error) -> TryError {
+    let mut cause = chain(error);
+    // rustls's words for an answer that is no TLS at all.
+    if base.scheme() == "https" && cause.contains("InvalidContentType") {
+        cause = format!("it answers in plain http; write {}", shown(base).replacen("https", "http", 1));
+    }
+    if error.is_connect() { TryError::NotSent(cause) } else { TryError::Unanswered(cause) }
 }
 
 /// The innermost cause: the layers above it only repeat the address.

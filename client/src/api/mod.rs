@@ -9,6 +9,7 @@ mod client;
 mod clock;
 mod error;
 mod http;
+mod silence;
 mod stream;
 mod tries;
 mod worker;
@@ -65,19 +66,26 @@ impl Default for RetryOptions {
 pub struct Api {
     shared: Arc<http::Shared>,
     retry: RetryOptions,
+    silence: Option<silence::Silence>,
 }
 
 impl Api {
     /// Prepares connections; nothing is sent yet.
     pub fn new(connection: Connection) -> Result<Self, ApiError> {
         let retry = connection.retry;
-        Ok(Self { shared: Arc::new(http::Shared::new(connection)?), retry })
+        Ok(Self { shared: Arc::new(http::Shared::new(connection)?), retry, silence: None })
     }
 
-    /// The same API with other patience.
+    /// The same API with other patience. Who sets it tells about silence, too.
     #[must_use]
     pub fn with_retry(&self, retry: RetryOptions) -> Self {
-        Self { shared: Arc::clone(&self.shared), retry }
+        Self { shared: Arc::clone(&self.shared), retry, silence: None }
+    }
+
+    /// The same API, which says once that a call has had no answer for two seconds, and for how long it is repeated.
+    #[must_use]
+    pub fn on_silence(self, tell: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self { silence: Some(silence::Silence::new(tell)), ..self }
     }
 
     /// The same API, whose calls are repeated for `deadline` at most. Zero means a single try.

@@ -49,6 +49,14 @@ impl Api {
 
     /// Asks one coordinator after the other until one answers, the deadline is over or asking again would be wrong.
     pub(super) async fn tried(&self, call: &Call) -> Result<Answer, ApiError> {
+        let asking = self.in_turn(call);
+        match &self.silence {
+            Some(silence) => silence.during(asking, call.wait, self.retry.deadline).await,
+            None => asking.await,
+        }
+    }
+
+    async fn in_turn(&self, call: &Call) -> Result<Answer, ApiError> {
         let started = Instant::now();
         let coordinators = self.shared.urls.len();
         let first = self.shared.favourite();

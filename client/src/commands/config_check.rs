@@ -23,7 +23,7 @@ pub enum Command {
 /// Show the effective configuration and try each coordinator
 ///
 /// Says which file was read, whether each coordinator answers, what the key may do, and how far the clocks are apart.
-/// Ends with 125 unless all coordinators work.
+/// Warns of directories that do not exist. Ends with 125 unless all coordinators work.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -36,6 +36,8 @@ struct Report {
     config: Config,
     /// What is wrong with it.
     problems: Vec<String>,
+    /// What may be meant so, and yet is unusual.
+    warnings: Vec<String>,
     /// Each address, tried.
     coordinators: Vec<Tried>,
 }
@@ -78,9 +80,16 @@ pub async fn run(global: &Global, out: &Output) -> anyhow::Result<u8> {
             Vec::new()
         }
     };
-    let report = Report { file: loaded.path, config, problems, coordinators };
+    let warnings = missing(&config);
+    let report = Report { file: loaded.path, config, problems, warnings, coordinators };
     out.show(&report)?;
     Ok(if report.works() { 0 } else { exit::OURS })
+}
+
+/// Files that only workers see may be meant, so this is no problem.
+fn missing(config: &Config) -> Vec<String> {
+    let missing = config.paths.iter().filter(|(_, path)| path.is_absolute() && !path.is_dir());
+    missing.map(|(name, path)| format!("paths.{name}: there is no directory {} here", path.display())).collect()
 }
 
 async fn attempt(url: String, api: &Api) -> Tried {
@@ -93,7 +102,14 @@ async fn attempt(url: String, api: &Api) -> Tried {
     let clock_offset_s = api.clock_offset_s();
     match found {
         Ok((role, version)) => {
-            Tried { url, works: true, role: Some(role), clock_offset_s, version: Some(version), problem: None }
+            let problem = match role {
+                Role::Client | Role::Admin => None,
+                Role::Worker => Some(
+                    "the key is a worker's, and workers may not submit jobs; use a client's key (--key-file FILE)"
+                        .to_owned(),
+                ),
+            };
+            Tried { url, works: problem.is_none(), role: Some(role), clock_offset_s, version: Some(version), problem }
         }
         Err(error) => {
             let problem = match &error {
@@ -140,6 +156,9 @@ impl Text for Report {
         for problem in &self.problems {
             text.push_str(&format!("\n\n{}: {problem}", look.paint(Paint::Bad, "problem")));
         }
+        for warning in &self.warnings {
+            text.push_str(&format!("\n\n{}: {warning}", look.paint(Paint::Busy, "warning")));
+        }
         for tried in &self.coordinators {
             text.push_str(&format!("\n\n{}: {}", tried.url, tried.text(look)));
         }
@@ -153,7 +172,7 @@ impl Text for Tried {
             None => vec![look.paint(Paint::Good, "works")],
             Some(problem) => vec![format!("{}: {problem}", look.paint(Paint::Bad, "does not work"))],
         };
-        if let Some(role) = self.role {
+        if let Some(role) = self.role.filter(|_| self.problem.is_none()) {
             parts.push(format!("the key's role is {role}"));
         }
         if let Some(version) = &self.version {

@@ -55,6 +55,14 @@ async fn connected(
 ) -> Result<u8, Failure> {
     let loaded = config::load(global)?;
     let config = &loaded.value;
-    let context = Context { config, api: config.api()?, out };
-    Box::pin(command(&context)).await.map_err(|error| Failure { error, key_file: config.key_file.clone() })
+    let notes = out.clone();
+    let api = config.api()?.on_silence(move |left| {
+        notes.note(&format!("no coordinator answers yet; asking again for up to {} s", left.as_secs()));
+    });
+    let context = Context { config, api, out };
+    Box::pin(command(&context)).await.map_err(|error| Failure {
+        error,
+        key_file: config.key_file.clone(),
+        file: loaded.path.clone(),
+    })
 }

@@ -64,7 +64,7 @@ pub struct Args {
     /// A word to find the job by; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     label: Vec<(String, String)>,
-    /// Fail when no worker has begun within this time, such as 90s, 5m, 2h30m
+    /// Fail when no worker has begun within this time, such as 90s, 5m, 2h30m; the coordinator looks every few seconds
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     queue_timeout: Option<Duration>,
     /// Stop an attempt, as failed, after this time
@@ -131,7 +131,14 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
     tokio::pin!(submitting);
     let mut submitted = loop {
         tokio::select! {
-            answer = &mut submitting => break answer?,
+            answer = &mut submitting => match answer {
+                Ok(submitted) => break submitted,
+                Err(error) => {
+                    // They may be the reason.
+                    warnings.iter().for_each(|warning| out.note(&format!("warning: {warning}")));
+                    return Err(error.into());
+                }
+            },
             _ = signals.recv() => {
                 if interrupted {
                     out.note("no longer waiting; the job may have been submitted, see `ffleet job list`");

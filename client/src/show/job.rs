@@ -161,7 +161,12 @@ impl Text for Ended<'_> {
     fn text(&self, look: Look) -> String {
         let status = look.paint(paint_of_job(self.outcome.status), self.outcome.status.as_str());
         let line = outcome_line(self.outcome);
-        if line.is_empty() { format!("{} {status}", self.id) } else { format!("{} {status}: {line}", self.id) }
+        match line.strip_prefix(self.outcome.status.as_str()) {
+            // `canceled by alice`
+            Some(rest) => format!("{} {status}{rest}", self.id),
+            None if line.is_empty() => format!("{} {status}", self.id),
+            None => format!("{} {status}: {line}", self.id),
+        }
     }
 }
 

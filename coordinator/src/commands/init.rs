@@ -1,8 +1,9 @@
 //! `ffleet-coordinator init`
 
 use std::{
-    fs::OpenOptions,
+    fs::{DirBuilder, OpenOptions},
     io::{ErrorKind, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +15,7 @@ use super::Failure;
 /// Makes what a new installation needs: a master key that only this user can read, and a commented configuration.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The folder for master.key, coordinator.toml and the database; made if it is not there
+    /// The folder for master.key, coordinator.toml and the database; made, for this user alone, if it is not there
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
 }
@@ -22,7 +23,7 @@ pub struct Args {
 /// Makes the files. What exists stays as it is: a lost master key loses the keys of all accounts.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let at = |path: &Path, error: &std::io::Error| Failure::Failed(format!("cannot write {}: {error}", path.display()));
-    std::fs::create_dir_all(&args.dir).map_err(|error| at(&args.dir, &error))?;
+    make_private(&args.dir).map_err(|error| at(&args.dir, &error))?;
     let dir = args.dir.canonicalize().map_err(|error| at(&args.dir, &error))?;
 
     let key = dir.join("master.key");
@@ -34,6 +35,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     println!("Keep {} safe: without it, nobody's key works any more.", key.display());
     println!("Next: ffleet-coordinator --config {} account add root --role admin --out root.key", config.display());
     Ok(())
+}
+
+/// Makes the folder for this user alone, and those above it as usual. One that is there stays as it is.
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = dir.parent().filter(|above| !above.as_os_str().is_empty()) {
+        std::fs::create_dir_all(above)?;
+    }
+    DirBuilder::new().mode(0o700).create(dir)
 }
 
 fn told(path: &Path, written: std::io::Result<()>) -> Result<(), Failure> {

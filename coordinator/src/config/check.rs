@@ -9,6 +9,13 @@ impl Config {
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.addresses(&mut problems);
+        if self.database.file().is_none() {
+            // Only what kind it is: the rest may hold a password.
+            let kind = self.database.url.split(':').next().unwrap_or_default();
+            problems.push(format!(
+                "`database.url` ({kind:?}) names no database that is supported; expected sqlite:///path/to/ffleet.db"
+            ));
+        }
         self.timing.problems(&mut problems);
         self.limits.problems(&mut problems);
         self.retention.problems(&mut problems);

@@ -1,6 +1,9 @@
 //! The sections of the configuration.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use ffleet_protocol::{limits, template::Variable};
 use ffleet_settings::SecretReaders;
@@ -29,13 +32,23 @@ pub struct MasterKey {
     /// Files of earlier keys, which can still open what they sealed. To change the key on several coordinators: first add
     /// the new one here everywhere, then swap the two. None
     pub older: Vec<PathBuf>,
-    /// Take key files although others than their owner can read them. false
+    /// Take key files, that of `tls` too, although others than their owner can read them. false
     pub allow_open_files: bool,
 }
 
 impl Default for MasterKey {
     fn default() -> Self {
         Self { file: "/etc/ffleet/master.key".into(), older: Vec::new(), allow_open_files: false }
+    }
+}
+
+impl Database {
+    /// The file, if `url` names one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        let rest = self.url.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
+        (!path.is_empty() && path != ":memory:").then_some(Path::new(path))
     }
 }
 
@@ -53,7 +66,7 @@ impl MasterKey {
 pub struct Tls {
     /// PEM file with the certificate and those above it.
     pub certificate: PathBuf,
-    /// PEM file with its private key.
+    /// PEM file with its private key, readable by its owner only unless `master_key.allow_open_files`.
     pub key: PathBuf,
 }
 

@@ -95,6 +95,8 @@ fn what_cannot_work_is_refused_with_the_arithmetic() {
         ("public_names = ['https://x/']", "`public_names` has \"https://x/\""),
         ("public_base_path = 'x/'", "`public_base_path` = \"x/\""),
         ("trusted_proxies = ['10.0.0.0/33']", "`trusted_proxies.0` in DIR/coordinator.toml, line 1"),
+        ("[database]\nurl = 'mysql://a:hunter2@c/d'", "`database.url` (\"mysql\") names no database"),
+        ("[database]\nurl = 'sqlite::memory:'", "expected sqlite:///path/to/ffleet.db"),
         ("[log]\nlevel = 'a=b=c'", "`log.level` = \"a=b=c\" is not understood"),
         ("[limits]\nprograms = []", "`limits.programs` is empty"),
         ("[limits]\nprograms = ['/bin/sh']", "`limits.programs` has \"/bin/sh\""),
@@ -104,7 +106,7 @@ fn what_cannot_work_is_refused_with_the_arithmetic() {
         ("[retention]\nfailed_days = 0", "`retention.failed_days` = 0"),
     ] {
         let error = load(text, &[]).unwrap_err();
-        assert!(error.contains(said), "{text}: {error}");
+        assert!(error.contains(said) && !error.contains("hunter2"), "{text}: {error}");
     }
     let both = load("[timing]\nlease_s = 30\nlong_poll_s = 26", &[]).unwrap_err();
     assert!(both.contains("28 + 2 = 30") && both.contains("`timing.long_poll_s`"), "{both}");

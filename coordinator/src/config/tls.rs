@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use ffleet_settings::{SecretFileError, SecretReaders, read_secret_file};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -13,6 +14,7 @@ use rustls::{
         pem::{Error as PemError, PemObject},
     },
 };
+use secrecy::ExposeSecret;
 
 use super::Tls;
 
@@ -29,23 +31,28 @@ pub enum TlsError {
         /// What is wrong.
         detail: String,
     },
+    /// The key cannot be read, or by others too.
+    #[error("`tls.key`: {0}")]
+    Secret(#[from] SecretFileError),
     /// The two do not go together.
     #[error("`tls.certificate` and `tls.key` do not go together: {0}")]
     Mismatch(#[from] rustls::Error),
 }
 
 impl Tls {
-    /// What the server needs.
+    /// What the server needs. The key is a secret as others are: `readers` says who may be able to read its file.
     ///
     /// # Errors
-    /// When a file cannot be read or holds no PEM, or the key is not the certificate's.
-    pub fn server_config(&self) -> Result<ServerConfig, TlsError> {
+    /// When a file cannot be read or holds no PEM, others can read the key, or it is not the certificate's.
+    pub fn server_config(&self, readers: SecretReaders) -> Result<ServerConfig, TlsError> {
         let chain = CertificateDer::pem_file_iter(&self.certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let chain = chain.map_err(|error| file("certificate", &self.certificate, &error))?;
         if chain.is_empty() {
             return Err(file("certificate", &self.certificate, &PemError::NoItemsFound));
         }
-        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| file("key", &self.key, &error))?;
+        let key = read_secret_file(&self.key, readers)?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes());
+        let key = key.map_err(|error| file("key", &self.key, &error))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         Ok(versions.with_no_client_auth().with_single_cert(chain, key)?)
@@ -63,6 +70,8 @@ fn file(key: &'static str, path: &Path, error: &PemError) -> TlsError {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     /// A self-signed certificate and its key.
@@ -71,12 +80,26 @@ mod tests {
         (made.cert.pem(), made.signing_key.serialize_pem())
     }
 
-    fn attempt(certificate: &str, key: &str) -> Result<ServerConfig, TlsError> {
+    fn attempt_with(certificate: &str, key: &str, mode: u32, readers: SecretReaders) -> Result<ServerConfig, TlsError> {
         let folder = tempfile::tempdir().unwrap();
         let tls = Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         std::fs::write(&tls.certificate, certificate).unwrap();
         std::fs::write(&tls.key, key).unwrap();
-        tls.server_config()
+        std::fs::set_permissions(&tls.key, Permissions::from_mode(mode)).unwrap();
+        tls.server_config(readers)
+    }
+
+    fn attempt(certificate: &str, key: &str) -> Result<ServerConfig, TlsError> {
+        attempt_with(certificate, key, 0o600, SecretReaders::OwnerOnly)
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_unless_told() {
+        let (certificate, key) = pair();
+        let open = |readers| attempt_with(&certificate, &key, 0o644, readers);
+        assert!(open(SecretReaders::Anyone).is_ok());
+        let error = open(SecretReaders::OwnerOnly).unwrap_err().to_string();
+        assert!(error.starts_with("`tls.key`: ") && error.contains("mode 0644"), "{error}");
     }
 
     #[test]
@@ -96,6 +119,7 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         let missing = Tls { certificate: "/nonexistent".into(), key: "/nonexistent".into() };
-        assert!(missing.server_config().unwrap_err().to_string().contains("/nonexistent cannot be read"));
+        let error = missing.server_config(SecretReaders::OwnerOnly).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent cannot be read"), "{error}");
     }
 }

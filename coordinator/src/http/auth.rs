@@ -2,7 +2,11 @@
 //! its caller, and so at any operation, in no other way.
 //!
 //! The order is part of the contract: the signature, from the head alone; the role; what the head says about the body;
-//! then the body, with its digest; then its meaning. Whoever has no key makes us read nothing.
+//! then the body, with its digest; then its meaning. Whoever has no key is answered before a byte of the body is looked
+//! at; what still comes then is thrown away within bounds ([`super::unread`]).
+//!
+//! `Expect: 100-continue` is the one exception to the order: the server says 100 by itself, before any of this, as it has
+//! no hook for it. It costs nothing: the refusal follows at once, and within the same bounds.
 
 use std::{marker::PhantomData, net::IpAddr, ops::Deref};
 
@@ -21,6 +25,7 @@ use super::{
     body::{self, Received, Takes},
     error::ApiError,
     front::Front,
+    unread::Unread,
     verify::{Head, Refusal, judge},
 };
 use crate::{
@@ -121,22 +126,34 @@ impl<W: Who, B: Takes> FromRequest for Signed<W, B> {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+        let request = request.clone();
+        let unread = request.extensions().get::<Unread>().cloned().unwrap_or_default();
+        let mut payload = unread.take().unwrap_or_else(|| payload.take());
         Box::pin(async move {
-            let (head, presented, key) = verified(&request).await?;
-            if !W::ROLES.contains(&key.role) {
-                return Err(ApiError::WrongRole { wanted: W::WORDS, is: key.role });
+            let signed = Self::read(&request, &mut payload).await;
+            if signed.is_err() {
+                unread.give_back(payload);
             }
-            body::check_head(&request, B::LIMIT)?;
-            let received = body::receive(payload, B::LIMIT.unwrap_or(0)).await?;
-            check_digest(&head, &received)?;
-            Ok(Self {
-                body: B::read(&received.bytes)?,
-                caller: caller(&request, &presented, &key)?,
-                fingerprint: fingerprint(&request, &received),
-                idempotency_key: head.idempotency_key,
-                who: PhantomData,
-            })
+            signed
+        })
+    }
+}
+
+impl<W: Who, B: Takes> Signed<W, B> {
+    async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<Self, ApiError> {
+        let (head, presented, key) = verified(request).await?;
+        if !W::ROLES.contains(&key.role) {
+            return Err(ApiError::WrongRole { wanted: W::WORDS, is: key.role });
+        }
+        body::check_head(request, B::LIMIT)?;
+        let received = body::receive(payload, B::LIMIT.unwrap_or(0)).await?;
+        check_digest(&head, &received)?;
+        Ok(Self {
+            body: B::read(&received.bytes)?,
+            caller: caller(request, &presented, &key)?,
+            fingerprint: fingerprint(request, &received),
+            idempotency_key: head.idempotency_key,
+            who: PhantomData,
         })
     }
 }

@@ -110,18 +110,18 @@ pub fn check_head(request: &HttpRequest, limit: Option<usize>) -> Result<(), Api
 }
 
 /// Reads a body to its end. What was declared is not believed: the limit holds for what comes.
-pub async fn receive(payload: Payload, limit: usize) -> Result<Received, ApiError> {
+pub async fn receive(payload: &mut Payload, limit: usize) -> Result<Received, ApiError> {
     receive_within(DEADLINE, payload, limit).await
 }
 
-async fn receive_within(deadline: Duration, payload: Payload, limit: usize) -> Result<Received, ApiError> {
+async fn receive_within(deadline: Duration, payload: &mut Payload, limit: usize) -> Result<Received, ApiError> {
     match tokio::time::timeout(deadline, collect(payload, limit)).await {
         Ok(received) => received,
         Err(_) => Err(ApiError::BodyTimeout { seconds: deadline.as_secs() }),
     }
 }
 
-async fn collect(mut payload: Payload, limit: usize) -> Result<Received, ApiError> {
+async fn collect(payload: &mut Payload, limit: usize) -> Result<Received, ApiError> {
     let mut bytes = Vec::with_capacity(FIRST_ROOM.min(limit));
     let mut digest = Sha256::new();
     while let Some(chunk) = payload.next().await {
@@ -143,7 +143,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
-        let field = if path == "." { "the body".to_owned() } else { path };
+        let field = if path == "." || path == "?" { "the body".to_owned() } else { path };
         let hint = if error.is_data() { "see /openapi.json for what is taken" } else { "send valid JSON" };
         ApiError::BadRequest {
             detail: format!("{field}: {error}; {hint}"),
@@ -181,7 +181,7 @@ mod tests {
     #[actix_web::test]
     async fn the_digest_is_of_what_came() {
         let chunks = vec![Ok(Bytes::from_static(b"{\"hello\": ")), Ok(Bytes::from_static(b"\"world\"}"))];
-        let received = receive(payload(chunks), 100).await.unwrap();
+        let received = receive(&mut payload(chunks), 100).await.unwrap();
         assert_eq!(received.bytes, b"{\"hello\": \"world\"}");
         assert_eq!(received.sha256, <[u8; 32]>::from(Sha256::digest(&received.bytes)));
     }
@@ -189,20 +189,20 @@ mod tests {
     #[actix_web::test]
     async fn the_limit_holds_while_reading_whatever_was_declared() {
         let chunks = || vec![Ok(Bytes::from(vec![b' '; 6])), Ok(Bytes::from(vec![b' '; 5]))];
-        assert!(receive(payload(chunks()), 11).await.is_ok());
-        assert_eq!(code(&receive(payload(chunks()), 10).await.unwrap_err()), Code::TooLarge);
+        assert!(receive(&mut payload(chunks()), 11).await.is_ok());
+        assert_eq!(code(&receive(&mut payload(chunks()), 10).await.unwrap_err()), Code::TooLarge);
     }
 
     #[actix_web::test]
     async fn a_body_that_breaks_off_is_no_body() {
         let chunks = vec![Ok(Bytes::from_static(b"{}")), Err(PayloadError::Incomplete(None))];
-        assert_eq!(code(&receive(payload(chunks), 10).await.unwrap_err()), Code::BadRequest);
+        assert_eq!(code(&receive(&mut payload(chunks), 10).await.unwrap_err()), Code::BadRequest);
     }
 
     #[actix_web::test]
     async fn a_body_that_does_not_come_is_not_waited_for() {
         let never: Pin<Box<dyn futures_util::Stream<Item = Chunk>>> = Box::pin(stream::pending());
-        let refused = receive_within(Duration::ZERO, Payload::from(never), 10).await.unwrap_err();
+        let refused = receive_within(Duration::ZERO, &mut Payload::from(never), 10).await.unwrap_err();
         assert!(matches!(refused, ApiError::BodyTimeout { .. }));
     }
 
@@ -245,6 +245,8 @@ mod tests {
             ("{}", "missing field `signal`"),
             (r#"{"signal":"quit"} {}"#, "something follows"),
             ("{\n\"signal\":", "line 2"),
+            ("{", "the body: EOF while parsing"),
+            ("{\"signal", "the body: EOF while parsing"),
         ] {
             assert!(read(text).contains(part), "{text:?} gave {}", read(text));
         }

@@ -91,7 +91,9 @@ pub enum ApiError {
         why: String,
     },
     /// No route.
-    #[error("no call has the path {0}; /openapi.json lists them all")]
+    #[error(
+        "no call has the path {0}; check the coordinator's address and `public_base_path`. /openapi.json lists every call"
+    )]
     NotFound(String),
     /// A route, by other methods.
     #[error("this path takes {allow}")]

@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::{
     HttpRequest,
     dev::Extensions,
@@ -35,7 +36,8 @@ struct ArrivedAt(SocketAddr);
 
 /// Keeps the local end of a new connection for its requests.
 pub fn remember_local_address(connection: &dyn Any, extensions: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>()
+    let through_tls = || connection.downcast_ref::<TlsStream<TcpStream>>().map(|stream| stream.get_ref().0);
+    if let Some(stream) = connection.downcast_ref::<TcpStream>().or_else(through_tls)
         && let Ok(address) = stream.local_addr()
     {
         extensions.insert(ArrivedAt(address));
@@ -91,7 +93,7 @@ impl Front {
         Some(address)
     }
 
-    /// Whether machines at this address may look at health, metrics and the description of the API.
+    /// Whether machines at this address may look at health and the description of the API.
     pub fn serves_machines_at(&self, address: IpAddr) -> bool {
         self.machine_networks.iter().any(|net| net.contains(&address))
     }

@@ -23,6 +23,7 @@ mod params;
 pub mod routes;
 mod tasks;
 mod trace;
+mod unread;
 mod verify;
 mod watch;
 mod workers;
@@ -33,15 +34,17 @@ use actix_web::{HttpServer, dev::Server, middleware::from_fn, web};
 
 pub use openapi::openapi;
 
-use crate::{app::App, config::Tls};
+use crate::app::App;
 
 /// How long the head of a request may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection stays open: longer than clients keep theirs, so that they close first and never send into
 /// a connection that is just going away.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a closing connection may take.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For how long a connection that is to be closed is still read, as fast as data comes: not at all. Who sent a body that
+/// nobody read has been waited for already, within bounds ([`unread`]).
+const DISCONNECT_TIMEOUT: Duration = Duration::ZERO;
+
 /// Serves every route on `listener`, with TLS if a certificate is configured, until the returned server is stopped.
 ///
 /// Signals are the caller's business. Must be called within a Tokio runtime.
@@ -49,7 +52,9 @@ pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Ser
     let front = web::Data::new(front::Front::new(&app.config, listener.local_addr()?));
     let document = web::Data::new(health::Document::new());
     let shutdown_s = app.config.timing.shutdown_s;
-    let tls = app.config.tls.as_ref().map(Tls::server_config).transpose().map_err(std::io::Error::other)?;
+    let readers = app.config.master_key.readers();
+    let tls = app.config.tls.as_ref().map(|tls| tls.server_config(readers)).transpose();
+    let tls = tls.map_err(std::io::Error::other)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let server = HttpServer::new(move || {
         actix_web::App::new()

@@ -1,4 +1,5 @@
-//! Around every request: its id, its log line, and the one place where errors, and panics, become problems.
+//! Around every request: its id, its log line, the one place where errors, and panics, become problems, and the end of
+//! bodies that nobody read.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -6,13 +7,13 @@ use std::{
 };
 
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
         Method, StatusCode,
-        header::{CACHE_CONTROL, HeaderName, HeaderValue, TRANSFER_ENCODING},
+        header::{CACHE_CONTROL, HeaderName, HeaderValue},
     },
     middleware::Next,
 };
@@ -20,34 +21,35 @@ use ffleet_protocol::{id::RequestId, state::Role};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::{auth::SignedBy, error::ApiError};
+use super::{auth::SignedBy, error::ApiError, unread::Unread};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives a request its id and its answer the final form.
 pub async fn trace(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = RequestId::new();
     request.extensions_mut().insert(id);
+    let unread = Unread::of(&mut request);
     let span = tracing::error_span!("request", request.id = %id);
     let line = Line { id, method: request.method().clone(), path: request.path().to_owned(), began: Instant::now() };
     let answered = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span).await;
     match answered {
         Ok(Ok(answered)) => {
             let (request, response) = answered.into_parts();
-            let response = finish(id, &request, response.map_into_boxed_body());
+            let response = finish(id, &unread, response.map_into_boxed_body());
             line.write(response.status(), request.extensions().get());
             Ok(ServiceResponse::new(request, response))
         }
         // The request is gone with the handler; its answer travels as an error.
-        Ok(Err(error)) => Err(line.lost(&ApiError::Fault(format!("outside of a handler: {error}")))),
-        Err(panic) => Err(line.lost(&ApiError::Fault(format!("panic: {}", panic_words(panic.as_ref()))))),
+        Ok(Err(error)) => Err(line.lost(&ApiError::Fault(format!("outside of a handler: {error}")), &unread)),
+        Err(panic) => Err(line.lost(&ApiError::Fault(format!("panic: {}", panic_words(panic.as_ref()))), &unread)),
     }
 }
 
-fn finish(id: RequestId, request: &HttpRequest, response: HttpResponse) -> HttpResponse {
+fn finish(id: RequestId, unread: &Unread, response: HttpResponse) -> HttpResponse {
     let mut response = match response.error() {
         Some(error) => match error.as_error::<ApiError>() {
             Some(error) => error.answer(id),
@@ -55,12 +57,8 @@ fn finish(id: RequestId, request: &HttpRequest, response: HttpResponse) -> HttpR
         },
         None => response,
     };
-    // Without a known length an unread body would be drained, however long it is.
-    if response.status().as_u16() >= 400 && request.headers().contains_key(TRANSFER_ENCODING) {
-        response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-    }
     dress(id, &mut response);
-    response
+    unread.answered_by(response)
 }
 
 fn dress(id: RequestId, response: &mut HttpResponse) {
@@ -90,11 +88,11 @@ struct Line {
 }
 
 impl Line {
-    fn lost(&self, error: &ApiError) -> Error {
+    fn lost(&self, error: &ApiError, unread: &Unread) -> Error {
         let mut response = error.answer(self.id);
         dress(self.id, &mut response);
         self.write(response.status(), None);
-        InternalError::from_response("answered already", response).into()
+        InternalError::from_response("answered already", unread.answered_by(response)).into()
     }
 
     /// What goes well and often (workers, machines, reading) is said at debug, the rest at info.

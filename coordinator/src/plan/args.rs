@@ -99,13 +99,13 @@ impl Checker<'_> {
         let start = template.literal_start();
         if template.is_absolute_literal() {
             if template.as_literal() != Some(b"/dev/null") && template.as_literal() != Some(b"file:/dev/null") {
-                self.outside(field, &format!("{} lies under no path variable", shown(arg)));
+                self.outside(field, &homeless(arg, &template));
             }
         } else if let Some(from) = self.base.depth()
             && depth_after(from, start).is_none()
         {
             let place = match self.base {
-                Base::Scratch => "the empty directory that the command runs in (give a working directory)",
+                Base::Scratch => "the empty directory that a command without a working directory runs in",
                 Base::Below(_) | Base::Anywhere => "the path variable of its working directory",
             };
             self.outside(field, &format!("the '..' in {} lead out of {place}", shown(arg)));
@@ -132,7 +132,7 @@ impl Checker<'_> {
             },
             [Piece::Literal(path)] if path.starts_with(b"/") => {
                 if !self.rules.raw_paths {
-                    self.outside(field, &format!("{} lies under no path variable", shown(cwd)));
+                    self.outside(field, &homeless(cwd, &template));
                 }
                 Base::Anywhere
             }
@@ -170,18 +170,19 @@ impl Checker<'_> {
         let Some(path) = template.leaving() else {
             return false;
         };
-        let detail = format!("{} leads out of ${}", shown(arg), path.variable);
+        let detail = format!("the '..' in {} lead out of ${}", shown(arg), path.variable);
         self.outside(field, &detail);
         true
     }
 
+    /// What to do about it depends on how the job was written down, which whoever asks knows better.
     fn outside(&mut self, field: &str, what: &str) {
-        let advice = if self.rules.variables.is_empty() {
-            "write it with a path variable, such as $Media/clip.mkv, that the workers' configurations know".to_owned()
-        } else {
-            format!("write it under one of {}", self.known())
+        let known = match self.rules.variables.len() {
+            0 => String::new(),
+            1 => format!("; the only one known is {}", self.known()),
+            _ => format!("; known are {}", self.known()),
         };
-        self.troubles.add(Code::PathOutside, field, format!("{what}; {advice}"));
+        self.troubles.add(Code::PathOutside, field, format!("{what}{known}"));
     }
 
     fn known(&self) -> String {
@@ -211,6 +212,15 @@ fn is_stdin(mut url: &[u8]) -> bool {
         || url.starts_with(b"pipe:")
         || url.starts_with(b"fd:")
         || url.starts_with(b"/") && matches!(&*names, [b"dev", b"stdin"] | [b"dev", b"fd", _] | [b"proc", _, b"fd", _])
+}
+
+/// An absolute path without a variable. Which directories the variables stand for is not known here, so that its `..` may
+/// be all that is wrong with it.
+fn homeless(arg: &Arg, template: &Template) -> String {
+    let path = template.as_literal().unwrap_or_default();
+    let up =
+        if path.split(|byte| *byte == b'/').any(|name| name == b"..") { " once its '..' are followed" } else { "" };
+    format!("{} lies under no path variable{up}", shown(arg))
 }
 
 /// An argument in an error message: not all of it when it is long.

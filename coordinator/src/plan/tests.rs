@@ -113,7 +113,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     unknown_program
     program: `ffmepg` is not allowed here (did you mean ffmpeg?); allowed are ffmpeg, ffprobe
     args[1]: there is no path variable $Meida (did you mean $Media?); known are $Media, $Out
-    args[3]: `/srv/out.mkv` lies under no path variable; write it under one of $Media, $Out
+    args[3]: `/srv/out.mkv` lies under no path variable; known are $Media, $Out
     args[4]: `concat:$Media/x`: at byte 7: $Media stands in the middle of an argument; write ${Media/…} for a path here, or $$Media for a literal dollar
     priority: 1001 is outside -1000 to 1000
     lease_s: 5 is outside 6 to 86400 seconds; leave it away for the coordinator's own
@@ -210,18 +210,19 @@ fn paths_must_lie_under_variables() {
 }
 
 #[test]
-fn words_about_paths_say_what_to_do() {
+fn words_about_paths_say_what_is_wrong() {
     let any = Rules { variables: BTreeSet::new(), ..rules() };
-    insta::assert_snapshot!(wrong(&spec(&["file:/srv/a", "../b", "$Media/../c"]), &any), @"
+    insta::assert_snapshot!(wrong(&spec(&["file:/srv/a", "/media/../a", "../b", "$Media/../c"]), &any), @"
     path_outside
-    args[0]: `file:/srv/a` lies under no path variable; write it with a path variable, such as $Media/clip.mkv, that the workers' configurations know
-    args[1]: the '..' in `../b` lead out of the empty directory that the command runs in (give a working directory); write it with a path variable, such as $Media/clip.mkv, that the workers' configurations know
-    args[2]: `$Media/../c` leads out of $Media; write it with a path variable, such as $Media/clip.mkv, that the workers' configurations know
+    args[0]: `file:/srv/a` lies under no path variable
+    args[1]: `/media/../a` lies under no path variable once its '..' are followed
+    args[2]: the '..' in `../b` lead out of the empty directory that a command without a working directory runs in
+    args[3]: the '..' in `$Media/../c` lead out of $Media
     ");
     let in_media = JobSpec { cwd: Some("$Media".into()), ..spec(&["../b"]) };
     insta::assert_snapshot!(wrong(&in_media, &rules()), @"
     path_outside
-    args[0]: the '..' in `../b` lead out of the path variable of its working directory; write it under one of $Media, $Out
+    args[0]: the '..' in `../b` lead out of the path variable of its working directory; known are $Media, $Out
     ");
     let relative = JobSpec { cwd: Some("in".into()), ..spec(&[]) };
     insta::assert_snapshot!(wrong(&relative, &rules()), @"
@@ -231,7 +232,7 @@ fn words_about_paths_say_what_to_do() {
     let strange = JobSpec { args: vec![Arg::from(b"/\x1b\xff\n".to_vec())], ..spec(&[]) };
     insta::assert_snapshot!(wrong(&strange, &rules()), @"
     path_outside
-    args[0]: `/���` lies under no path variable; write it under one of $Media, $Out
+    args[0]: `/���` lies under no path variable; known are $Media, $Out
     ");
 }
 

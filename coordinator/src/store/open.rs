@@ -1,6 +1,11 @@
 //! Opening a database: connections, durability, tables.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ffleet_migrations::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite};
@@ -18,10 +23,10 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
         )));
     };
     refuse_network_filesystem(Path::new(path))?;
-    let url = format!("sqlite://{path}?mode=rwc");
-    let writing = connect(&url, 1).await?;
+    make_private(Path::new(path))?;
+    let writing = connect(path, 1).await?;
     Migrator::up(&writing, None).await?;
-    let readers = connect(&url, READERS).await?;
+    let readers = connect(path, READERS).await?;
     Ok(Store { readers, writer: Writer::start(writing), source: rand::random() })
 }
 
@@ -37,15 +42,18 @@ fn without_password(url: &str) -> &str {
 }
 
 /// WAL, so that readers do not wait for the writer; `synchronous=FULL`, so that what was acknowledged is on disk.
-async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
-    let mut options = ConnectOptions::new(url);
+async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+    let file = PathBuf::from(path);
+    // The URL only names the kind of database: the path is no part of one, in which % and # would mean something.
+    let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=rw");
     options
         .min_connections(1)
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(10))
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite| {
+        .map_sqlx_sqlite_opts(move |sqlite| {
             sqlite
+                .filename(&file)
                 .journal_mode(sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlite::SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(10))
@@ -54,6 +62,14 @@ async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, Stor
                 .pragma("temp_store", "memory")
         });
     Ok(Database::connect(options).await?)
+}
+
+/// Makes the file, which SQLite would let everybody read, for its owner alone; one that is there stays as it is. SQLite gives
+/// the files beside it the same mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(drop)
+        .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}; see database.url", path.display())))
 }
 
 /// WAL needs shared memory between the connections, which a network file system does not give: it would corrupt silently.
@@ -105,7 +121,24 @@ fn network_mount(mounts: &str, folder: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn only_its_owner_reads_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("50% of #1.db");
+        let _store = open(&format!("sqlite://{}", path.display())).await.unwrap();
+        let modes = std::fs::read_dir(folder.path()).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().permissions().mode() & 0o777)
+        });
+        let mut modes: Vec<_> = modes.collect();
+        modes.sort();
+        let names = ["50% of #1.db", "50% of #1.db-shm", "50% of #1.db-wal"];
+        assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)));
+    }
 
     #[test]
     fn urls_name_a_file() {

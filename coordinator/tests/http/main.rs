@@ -7,3 +7,4 @@ mod bodies;
 mod front;
 mod server;
 mod strangers;
+mod unread;

@@ -1,6 +1,10 @@
 //! Following from a second terminal, and reading what was printed afterwards.
 
-use ffleet_tests::{Fleet, Ran, job};
+use ffleet_protocol::{
+    log::{Cursor, FollowRecord, Position},
+    state::JobStatus,
+};
+use ffleet_tests::{Fleet, Ran, job, stderr_text};
 
 #[tokio::test]
 async fn two_terminals_see_the_same() {
@@ -57,4 +61,22 @@ async fn ctrl_c_ends_the_watching_not_the_job() {
     let _ = Ran::interrupted(&watching).await.expect(0);
     go.open();
     fleet.wait(id).until(ffleet_protocol::state::JobStatus::Completed).await;
+}
+
+#[tokio::test]
+async fn a_place_that_this_database_does_not_have_is_the_beginning() {
+    let fleet = Fleet::start().await;
+    fleet.worker("box").await;
+    let id = fleet.submit(&job(["-fake-say", "hello"])).await;
+    fleet.wait(id).until(JobStatus::Completed).await;
+    let task = fleet.job(id).await.tasks[0].id;
+    let mut cursor = Cursor::default();
+    cursor.tasks.insert(task, Position { epoch: 4_000_000_000, seq: 9, ..Position::default() });
+    let mut lines = fleet.api().logs(id, Some(&cursor), true).await.unwrap();
+    let mut said = Vec::new();
+    while let Some(record) = lines.next().await {
+        said.push(record.unwrap());
+    }
+    assert_eq!(stderr_text(&said), ["hello"]);
+    assert!(matches!(said.last(), Some(FollowRecord::Outcome { .. })), "{said:?}");
 }
