@@ -69,6 +69,7 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
                 // What the bell rang meanwhile is handed on when `waiting` is dropped.
                 Taken::Grants(grants) => return Ok(Some(ClaimAnswer { grants })),
                 Taken::Before => return granted(app, &request).await,
+                Taken::WorkerChanged => continue,
             }
         }
         let now = Instant::now();
@@ -109,6 +110,8 @@ enum Taken {
     Grants(Vec<Grant>),
     /// Another delivery of the same request was faster and has the grants.
     Before,
+    /// The worker's row was written meanwhile, by its heartbeat as a rule: look at it again at once.
+    WorkerChanged,
 }
 
 /// Takes what there is, up to this worker's share. Tasks that avoid this worker, or that others take meanwhile, may fill
@@ -133,7 +136,8 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
             let part: Vec<Candidate> = candidates.by_ref().take(numbers.len()).collect();
             match take_these(app, who, request, &part, &mut numbers).await? {
                 Taken::Grants(mut taken) => grants.append(&mut taken),
-                Taken::Before => return Ok(Taken::Before),
+                Taken::WorkerChanged if !grants.is_empty() => return Ok(Taken::Grants(grants)),
+                other @ (Taken::Before | Taken::WorkerChanged) => return Ok(other),
             }
         }
         if whole || !grants.is_empty() {
@@ -185,7 +189,7 @@ async fn take_these(
     let commits = tries.iter().map(|(.., commit, _)| app.store.commit(commit.clone()));
     let results = futures_util::future::join_all(commits).await;
     let mut grants = Vec::new();
-    let mut before = false;
+    let (mut before, mut changed) = (false, false);
     for (result, (seen, task, next, _, number)) in results.into_iter().zip(tries) {
         match result {
             Ok(()) => {
@@ -194,12 +198,17 @@ async fn take_these(
                 ring(app, &next.wakes, seen.job.id, task.row.need_id);
             }
             Err(StoreError::Conflict(Conflicting::Grant)) => before = true,
+            Err(StoreError::Conflict(Conflicting::Worker)) => changed = true,
             // Another worker was faster; the next row may be free.
             Err(StoreError::Conflict(_)) => numbers.push_back(number),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(if before { Taken::Before } else { Taken::Grants(grants) })
+    Ok(match (before, changed && grants.is_empty()) {
+        (true, _) => Taken::Before,
+        (false, true) => Taken::WorkerChanged,
+        (false, false) => Taken::Grants(grants),
+    })
 }
 
 /// A grant as the worker is told it.

@@ -82,8 +82,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> String {
 /// Puts a task's state into its row. Columns that never change are left alone.
 pub(crate) fn write_task(row: &mut row::task::Model, task: &Task, now: Timestamp) {
     let status = task.state.status();
-    let claimable =
-        matches!(&task.state, TaskState::Pending { not_before, .. } if not_before.is_none_or(|at| at <= now));
+    let claimable = task.is_ripe(now);
     let lease = task.state.lease();
     let holder = task.state.holder();
     row.state = status.as_str().to_owned();

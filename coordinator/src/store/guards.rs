@@ -49,21 +49,13 @@ impl Facts {
 
     async fn versions(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
         let (mut jobs, mut tasks, mut outputs, mut workers, mut accounts) = (vec![], vec![], vec![], vec![], vec![]);
-        for guard in guards {
-            match guard {
-                Guard::Job(id, _) => jobs.push(id.0),
-                Guard::Task(id, _) => tasks.push(id.0),
-                Guard::Output(id, _) => outputs.push(id.0),
-                Guard::Worker(id, _) => workers.push(id.as_str().to_owned()),
-                Guard::Account(id, _) => accounts.push(id.as_str().to_owned()),
-                Guard::Held(..)
-                | Guard::WorkerTakes(..)
-                | Guard::FreshNonce(..)
-                | Guard::FreshIdempotency(..)
-                | Guard::FreshWorker(_)
-                | Guard::FreshAccount(_)
-                | Guard::FreshNeed(_)
-                | Guard::FreshGrant(..) => {}
+        for (key, _) in guards.iter().filter_map(|guard| versioned(guard)) {
+            match key {
+                Key::Job(id) => jobs.push(id),
+                Key::Task(id) => tasks.push(id),
+                Key::Output(id) => outputs.push(id),
+                Key::Worker(id) => workers.push(id),
+                Key::Account(id) => accounts.push(id),
             }
         }
         macro_rules! look {
@@ -141,22 +133,12 @@ impl Facts {
         }
         self.fresh_pairs(db, guards).await?;
         for guard in guards {
-            match guard {
-                Guard::FreshWorker(id) => exists!(guard, worker::Entity, worker::Column::Id.eq(id.as_str())),
-                Guard::FreshAccount(id) => exists!(guard, account::Entity, account::Column::Id.eq(id.as_str())),
-                Guard::FreshNeed(canonical) => {
-                    exists!(guard, need::Entity, need::Column::Canonical.eq(canonical.as_str()));
-                }
-                Guard::FreshNonce(..)
-                | Guard::FreshIdempotency(..)
-                | Guard::FreshGrant(..)
-                | Guard::Job(..)
-                | Guard::Task(..)
-                | Guard::Output(..)
-                | Guard::Worker(..)
-                | Guard::Account(..)
-                | Guard::Held(..)
-                | Guard::WorkerTakes(..) => {}
+            if let Guard::FreshWorker(id) = guard {
+                exists!(guard, worker::Entity, worker::Column::Id.eq(id.as_str()));
+            } else if let Guard::FreshAccount(id) = guard {
+                exists!(guard, account::Entity, account::Column::Id.eq(id.as_str()));
+            } else if let Guard::FreshNeed(canonical) = guard {
+                exists!(guard, need::Entity, need::Column::Canonical.eq(canonical.as_str()));
             }
         }
         Ok(())
@@ -167,36 +149,15 @@ impl Facts {
         for part in guards.chunks(AT_ONCE) {
             let (mut nonces, mut keys, mut grants) = (Condition::any(), Condition::any(), Condition::any());
             for guard in part {
-                match guard {
-                    Guard::FreshNonce(key_id, text) => {
-                        nonces = nonces
-                            .add(nonce::Column::KeyId.eq(key_id.as_str()).and(nonce::Column::Nonce.eq(text.as_str())));
-                    }
-                    Guard::FreshIdempotency(account, key) => {
-                        keys = keys.add(
-                            idempotency::Column::AccountId
-                                .eq(account.as_str())
-                                .and(idempotency::Column::IdempotencyKey.eq(key.as_str())),
-                        );
-                    }
-                    Guard::FreshGrant(worker, token, number) => {
-                        grants = grants.add(
-                            attempt::Column::WorkerId
-                                .eq(worker.as_str())
-                                .and(attempt::Column::Token.eq(token.0))
-                                .and(attempt::Column::GrantNo.eq(*number)),
-                        );
-                    }
-                    Guard::FreshWorker(_)
-                    | Guard::FreshAccount(_)
-                    | Guard::FreshNeed(_)
-                    | Guard::Job(..)
-                    | Guard::Task(..)
-                    | Guard::Output(..)
-                    | Guard::Worker(..)
-                    | Guard::Account(..)
-                    | Guard::Held(..)
-                    | Guard::WorkerTakes(..) => {}
+                if let Guard::FreshNonce(key_id, text) = guard {
+                    let same = nonce::Column::KeyId.eq(key_id.as_str());
+                    nonces = nonces.add(same.and(nonce::Column::Nonce.eq(text.as_str())));
+                } else if let Guard::FreshIdempotency(account, key) = guard {
+                    let same = idempotency::Column::AccountId.eq(account.as_str());
+                    keys = keys.add(same.and(idempotency::Column::IdempotencyKey.eq(key.as_str())));
+                } else if let Guard::FreshGrant(worker, token, number) = guard {
+                    let same = attempt::Column::WorkerId.eq(worker.as_str()).and(attempt::Column::Token.eq(token.0));
+                    grants = grants.add(same.and(attempt::Column::GrantNo.eq(*number)));
                 }
             }
             if !nonces.is_empty() {

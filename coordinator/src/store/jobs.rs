@@ -23,7 +23,7 @@ use super::{
     row,
     tasks::Actor,
 };
-use crate::domain::task::{Counters, Task, TaskState};
+use crate::domain::task::{Task, TaskState};
 
 /// A job's row.
 #[derive(Debug, Clone)]
@@ -184,21 +184,7 @@ impl NewJob {
     }
 
     fn task(&self, new: &NewTask, blocked: bool, policy: &JobPolicy, actor: &Actor, now: Timestamp, to: &mut Commit) {
-        let state = if blocked { TaskState::Blocked } else { TaskState::Pending { not_before: None, resumable: None } };
-        let task = Task {
-            id: TaskId::new(),
-            epoch: 0,
-            state,
-            counters: Counters::default(),
-            avoid: Vec::new(),
-            rejected_because: Vec::new(),
-            ran: false,
-            stdout_taken: false,
-            stdout_lost: false,
-            next_seq: 1,
-            kept: Vec::new(),
-            last_report: None,
-        };
+        let task = Task::new(TaskId::new(), blocked);
         let queue_deadline = policy
             .queue_timeout_s
             .filter(|_| !blocked)
