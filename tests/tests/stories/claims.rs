@@ -198,6 +198,79 @@ async fn what_is_not_accepted_in_time_goes_to_somebody_else() {
 #[tokio::test]
 async fn a_rejected_task_avoids_that_worker_and_remembers_why() {
     let fleet = Fleet::start().await;
+    let hand = fleet.hand("picky", 1).await;
+    let id = fleet.submit(&job(["-fake-hang"])).await;
+    let held = hand.claim().await;
+    hand.reject(&held, "the disk is full").await.unwrap();
+    let view = fleet.job(id).await;
+    assert_eq!((view.summary.status, view.tasks[0].rejections), (JobStatus::Pending, 1));
+    assert_eq!(view.tasks[0].attempts[0].message.as_deref(), Some("the disk is full"));
+    assert!(hand.claim_with(Token::new(), 1, 0).await.unwrap().is_none());
+    let why = fleet.api().explain(id).await.unwrap();
+    let reason = why.tasks[0].workers[0].reason.clone().unwrap_or_default();
+    assert!(reason.contains("avoid") || reason.contains("keeps away") || reason.contains("until"), "{why:?}");
+    fleet.api().cancel(id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_start_of_the_same_worker_supersedes_the_older_one() {
+    let fleet = Fleet::start().await;
+    let old = fleet.hand("twice", 1).await;
+    let other = fleet.submit(&job(["-fake-say", "finished but not told"])).await;
+    let told_later = old.take().await;
+    let new = old.restarted(vec![told_later.lease()]).await;
+    let refused = old.beat(&[&told_later]).await.unwrap_err();
+    assert!(refused.is(Code::Superseded), "{refused}");
+    // What the older start finished and could not tell, the newer one tells.
+    new.finish(&told_later, 0).await.unwrap();
+    let end = fleet.wait(other).until(JobStatus::Completed).await;
+    assert_eq!(end.tasks[0].attempts.len(), 1);
+
+    // What the older start had and the newer does not know of ends at once, long before its lease.
+    let id = fleet.submit(&job(["-fake-hang"])).await;
+    new.take().await;
+    let heir = fleet.hand("heir", 1).await;
+    let _newest = new.restarted(Vec::new()).await;
+    let held = heir.take().await;
+    assert_eq!(held.grant.epoch, 2);
+    heir.finish(&held, 0).await.unwrap();
+    fleet.wait(id).until(JobStatus::Completed).await;
+}
+
+#[tokio::test]
+async fn lost_records_are_declared_and_the_hole_is_shown() {
+    use ffleet_protocol::{
+        Timestamp,
+        log::{Data, DropReason, Dropped, FollowRecord},
+        state::Stream,
+    };
+    let fleet = Fleet::start().await;
+    let hand = fleet.hand("forgetful", 1).await;
+    let id = fleet.submit(&job(["-fake-hang"])).await;
+    let held = hand.take().await;
+    hand.log(&held, 1, &["first"]).await.unwrap();
+    let dropped = Dropped { to: 5, bytes: None, reason: DropReason::SpoolLost };
+    let at = Timestamp::UNIX_EPOCH;
+    let hole = Record { seq: 2, stream: Stream::Stderr, at, data: Data::Dropped(dropped.clone()), end: None };
+    let endless = Dropped { to: u64::MAX, ..dropped.clone() };
+    let refused = hand.append(&held, vec![Record { data: Data::Dropped(endless), ..hole.clone() }]).await.unwrap_err();
+    assert!(refused.is(Code::BadField), "{refused}");
+    assert_eq!(hand.append(&held, vec![hole]).await.unwrap().next_seq, 6);
+    hand.finish(&held, 5).await.unwrap();
+    let seen = fleet.wait(id).everything().await;
+    let shown = seen.iter().find_map(|record| match record {
+        FollowRecord::Output { record, .. } => match &record.data {
+            Data::Dropped(dropped) => Some((record.seq, dropped.clone())),
+            Data::Text(_) | Data::B64(_) => None,
+        },
+        _ => None,
+    });
+    assert_eq!(shown, Some((2, dropped)));
+}
+
+#[tokio::test]
+async fn a_worker_is_not_held_up_by_tasks_that_avoid_it() {
+    let fleet = Fleet::start().await;
     let hand = fleet.hand("unlucky", 1).await;
     // More than one page of the queue is full of tasks that this worker lost when it was started anew.
     for _ in 0..6 {

@@ -5,6 +5,7 @@ use ffleet_protocol::{
     state::JobStatus,
 };
 use ffleet_tests::{Fleet, Ran, job, stderr_text};
+use futures_util::StreamExt;
 
 #[tokio::test]
 async fn two_terminals_see_the_same() {
