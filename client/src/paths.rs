@@ -78,7 +78,11 @@ impl PathMap {
             self.var_path(cwd).map(Template::path).transpose()?.map(|template| Arg::from(template.print()));
         // Where no argument counts from the working directory, nobody misses it.
         let missed = cwd_template.is_none() && args.iter().any(|arg| looks_relative(arg, cwd, templates));
-        let warnings = if missed { vec![self.homeless(cwd)] } else { Vec::new() };
+        let warnings = match (&cwd_template, missed) {
+            (Some(_), _) => Vec::new(),
+            (None, true) => vec![self.homeless(cwd)],
+            (None, false) => vec![ELSEWHERE.to_owned()],
+        };
         Ok(MappedCommand { args: mapped, cwd: cwd_template, warnings })
     }
 
@@ -119,6 +123,9 @@ impl PathMap {
         )
     }
 }
+
+/// Said when nothing seems to depend on it. What looks like a word may still be the name of a file.
+const ELSEWHERE: &str = "the working directory lies under no path variable; the program runs in an empty one";
 
 fn roots_of(roots: impl IntoIterator<Item = (Variable, PathBuf)>) -> Result<Roots, BadRoot> {
     let bytes = roots.into_iter().map(|(variable, path)| (variable, path.into_os_string().into_vec()));
@@ -211,13 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn the_working_directory_is_missed_only_where_something_counts_from_it() {
+    fn what_counts_from_a_working_directory_that_is_not_there_is_said_at_length() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("clip"), "").unwrap();
         let missed = |args: &[&str], templates| {
             let args: Vec<OsString> = args.iter().map(OsString::from).collect();
             let mapped = map(&[("Media", "/mnt/media")]).command(&args, folder.path(), templates).unwrap();
-            !mapped.warnings.is_empty()
+            assert!(mapped.warnings[0].contains("empty"), "that it runs in an empty directory is said in any case");
+            mapped.warnings[0].contains("cannot lead")
         };
         for arg in ["in.mkv", "films/in", "../in", "file:in.mkv", "clip", "."] {
             assert!(missed(&["-i", arg], false), "{arg}");
