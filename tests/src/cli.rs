@@ -5,7 +5,7 @@ use std::{ffi::OsStr, path::Path, process::Command};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::{Fleet, Process, places::program, setup::clean};
+use crate::{Fleet, Process, Proxy, places::program, setup::clean};
 
 /// An `ffleet` command before it runs.
 pub struct Cli<'a> {
@@ -45,6 +45,13 @@ impl<'a> Cli<'a> {
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Reaches the coordinators through these proxies alone.
+    #[must_use]
+    pub fn via(self, proxies: &[&Proxy]) -> Self {
+        let urls: Vec<_> = proxies.iter().map(|proxy| proxy.url().to_string()).collect();
+        self.env("FFLEET_COORDINATORS", urls.join(","))
     }
 
     /// Starts it and does not wait.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -23,7 +24,7 @@ struct Inner {
 }
 
 impl Coordinator {
-    pub(crate) async fn start(dir: &Path, name: &str, more: &str) -> Self {
+    pub(crate) async fn start(dir: &Path, name: &str, more: [&str; 2]) -> Self {
         let config = configure(dir, name, "127.0.0.1:0", more);
         let (process, url) = serve(dir, name, &config).await;
         // From now on with the port it got, so that whoever knows the address finds it again after a restart.
@@ -36,6 +37,13 @@ impl Coordinator {
     #[must_use]
     pub fn url(&self) -> Url {
         self.0.url.clone()
+    }
+
+    /// The same, for a proxy.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        let address = self.0.url.socket_addrs(|| None).expect("an address of numbers");
+        address[0]
     }
 
     /// The process it is now.
@@ -58,11 +66,11 @@ impl Coordinator {
     }
 }
 
-/// Writes a coordinator's configuration.
-pub(crate) fn configure(dir: &Path, name: &str, listen: &str, more: &str) -> PathBuf {
+/// Writes a coordinator's configuration: `keys` without a section, then `sections`.
+pub(crate) fn configure(dir: &Path, name: &str, listen: &str, [keys, sections]: [&str; 2]) -> PathBuf {
     let path = dir.join(format!("{name}.toml"));
     let text = format!(
-        "listen = \"{listen}\"\n\n[database]\nurl = \"sqlite://{db}\"\n\n[master_key]\nfile = \"{key}\"\n\n{more}",
+        "listen = \"{listen}\"\n{keys}\n[database]\nurl = \"sqlite://{db}\"\n\n[master_key]\nfile = \"{key}\"\n\n{sections}",
         db = dir.join("ffleet.db").display(),
         key = dir.join("keys/master.key").display(),
     );

@@ -6,7 +6,7 @@ use ffleet_protocol::job::JobFilter;
 use nix::sys::signal::Signal;
 
 use crate::{
-    Process,
+    Coordinator, Process, Proxy,
     fleet::{Parts, connect},
     orphans,
 };
@@ -38,6 +38,8 @@ pub(crate) fn end(parts: &Parts) {
 
 async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
     let mut problems = Vec::new();
+    // Whoever goes through one has goodbyes to say.
+    parts.proxies.iter().for_each(Proxy::heal);
     if !failed && parts.coordinators.iter().any(|coordinator| coordinator.process().is_alive()) {
         problems.extend(leased(parts).await);
     }
@@ -76,7 +78,7 @@ async fn leave(process: &Process) -> Option<String> {
 }
 
 async fn leased(parts: &Parts) -> Vec<String> {
-    let chief = connect(parts.dir.path(), &parts.coordinators, "chief");
+    let chief = connect(parts.dir.path(), parts.coordinators.iter().map(Coordinator::url), "chief");
     let filter = JobFilter { status: Some("assigned,running,canceling".to_owned()), ..JobFilter::default() };
     match chief.jobs(&filter).await {
         Ok(page) => page.jobs.iter().map(|job| format!("job {} is {}", job.id, job.status)).collect(),

@@ -14,9 +14,12 @@ use ffleet_protocol::{
     state::Role,
 };
 use tempfile::TempDir;
+use url::Url;
 use uuid::Uuid;
 
-use crate::{Cli, Coordinator, Gate, Hand, PATIENCE, Process, Setup, Wait, Worker, WorkerSetup, ending, orphans};
+use crate::{
+    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Setup, Wait, Worker, WorkerSetup, ending, orphans,
+};
 
 /// Coordinators, workers and clients in a temporary folder.
 pub struct Fleet {
@@ -29,6 +32,7 @@ pub struct Fleet {
 pub(crate) struct Parts {
     pub(crate) dir: TempDir,
     pub(crate) coordinators: Vec<Coordinator>,
+    pub(crate) proxies: Vec<Proxy>,
     pub(crate) workers: Mutex<Vec<Worker>>,
     pub(crate) clients: Mutex<Vec<Process>>,
 }
@@ -46,7 +50,7 @@ impl Fleet {
     }
 
     pub(crate) fn of(parts: Parts) -> Self {
-        let api = |name| connect(parts.dir.path(), &parts.coordinators, name);
+        let api = |name| connect(parts.dir.path(), parts.coordinators.iter().map(Coordinator::url), name);
         let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts };
         for account in ["chief", "studio", "farm"] {
             fleet.write_client_config(account);
@@ -92,6 +96,12 @@ impl Fleet {
         &self.parts.coordinators
     }
 
+    /// A proxy that was set up with [`Setup::proxies`], counted from 0.
+    #[must_use]
+    pub fn proxy(&self, n: usize) -> &Proxy {
+        &self.parts.proxies[n]
+    }
+
     /// Starts a worker with one slot and the fake encoder, and waits until it has registered.
     pub async fn worker(&self, name: &str) -> Worker {
         self.worker_with(WorkerSetup::new(name)).await
@@ -99,7 +109,7 @@ impl Fleet {
 
     /// The same for a worker that is to be different.
     pub async fn worker_with(&self, setup: WorkerSetup) -> Worker {
-        let worker = Worker::start(self.dir(), &setup, &self.urls()).await;
+        let worker = Worker::start(self.dir(), &setup, self.urls()).await;
         self.parts.workers.lock().unwrap().push(worker.clone());
         worker
     }
@@ -107,6 +117,11 @@ impl Fleet {
     /// Registers a worker that is no process: the test itself claims, reports and stays away.
     pub async fn hand(&self, name: &str, slots: u32) -> Hand {
         Hand::register(self.farm.clone(), WorkerId::new(name).unwrap(), slots).await
+    }
+
+    /// The same through proxies alone.
+    pub async fn hand_via(&self, proxies: &[&Proxy], name: &str, slots: u32) -> Hand {
+        Hand::register(self.api_via(proxies, "farm"), WorkerId::new(name).unwrap(), slots).await
     }
 
     /// Processes that have to do with this fleet, besides those it started itself; with text in their command line.
@@ -153,17 +168,23 @@ impl Fleet {
         let key = self.chief.add_account(&NewAccount { id, role, scope }).await.unwrap();
         write_key(&key_path(self.dir(), name), &format!("{}:{}\n", key.key_id, key.secret));
         self.write_client_config(name);
-        connect(self.dir(), &self.parts.coordinators, name)
+        connect(self.dir(), self.urls(), name)
     }
 
     /// As an account that exists, at one coordinator alone.
     #[must_use]
     pub fn api_at(&self, coordinator: usize, account: &str) -> Api {
-        connect(self.dir(), &self.parts.coordinators[coordinator..=coordinator], account)
+        connect(self.dir(), [self.parts.coordinators[coordinator].url()], account)
     }
 
-    fn urls(&self) -> Vec<String> {
-        self.parts.coordinators.iter().map(|coordinator| coordinator.url().to_string()).collect()
+    /// As an account that exists, through proxies alone.
+    #[must_use]
+    pub fn api_via(&self, proxies: &[&Proxy], account: &str) -> Api {
+        connect(self.dir(), proxies.iter().map(|proxy| proxy.url()), account)
+    }
+
+    fn urls(&self) -> Vec<Url> {
+        self.parts.coordinators.iter().map(Coordinator::url).collect()
     }
 
     // ---- the client program
@@ -188,7 +209,7 @@ impl Fleet {
     fn write_client_config(&self, account: &str) {
         let text = format!(
             "coordinators = {urls:?}\nkey_file = {key:?}\n\n[paths]\nMedia = {media:?}\n",
-            urls = self.urls(),
+            urls = self.urls().iter().map(Url::as_str).collect::<Vec<_>>(),
             key = key_path(self.dir(), account),
             media = self.media(),
         );
@@ -248,7 +269,7 @@ fn write_key(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-pub(crate) fn connect(dir: &Path, coordinators: &[Coordinator], account: &str) -> Api {
-    let urls = coordinators.iter().map(Coordinator::url).collect();
+pub(crate) fn connect(dir: &Path, urls: impl IntoIterator<Item = Url>, account: &str) -> Api {
+    let urls = urls.into_iter().collect();
     Api::new(Connection::new(urls, load_key(&key_path(dir, account)).unwrap())).unwrap()
 }

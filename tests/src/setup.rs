@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Mutex};
 
 use tempfile::TempDir;
 
-use crate::{Coordinator, Fleet, coordinator, fleet::Parts, orphans::MARKER};
+use crate::{Coordinator, Fleet, Proxy, coordinator, fleet::Parts, orphans::MARKER};
 
 /// Timing with a lease of 6 s, for stories about lapses. Shorter leases lapse falsely beside an encode on two cores.
 pub const SHORT_LEASES: &str = "\
@@ -23,6 +23,7 @@ client_gone_s = 10
 #[derive(Default)]
 pub struct Setup {
     coordinators: Option<usize>,
+    proxies: usize,
     config: String,
 }
 
@@ -31,6 +32,14 @@ impl Setup {
     #[must_use]
     pub fn coordinators(mut self, count: usize) -> Self {
         self.coordinators = Some(count);
+        self
+    }
+
+    /// How many proxies there are ([`Fleet::proxy`]). The first leads to the first coordinator, the second to the second
+    /// and so on, round and round. Nobody goes through one who is not told to.
+    #[must_use]
+    pub fn proxies(mut self, count: usize) -> Self {
+        self.proxies = count;
         self
     }
 
@@ -49,7 +58,10 @@ impl Setup {
         for name in ["studio/gates", "keys", "logs", "bin"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
-        let bootstrap = coordinator::configure(dir.path(), "bootstrap", "127.0.0.1:0", &self.config);
+        let proxies: Vec<_> = (0..self.proxies).map(|_| Proxy::start()).collect();
+        let names = public_names(&proxies);
+        let config = [names.as_str(), &self.config];
+        let bootstrap = coordinator::configure(dir.path(), "bootstrap", "127.0.0.1:0", config);
         let keys = dir.path().join("keys");
         coordinator::command_line(dir.path(), &bootstrap, &["init", "--dir", keys.to_str().unwrap()]).await;
         for (name, role) in [("chief", "admin"), ("studio", "client"), ("farm", "worker")] {
@@ -60,10 +72,24 @@ impl Setup {
         }
         let mut coordinators = Vec::new();
         for n in 1..=self.coordinators.unwrap_or(1) {
-            coordinators.push(Coordinator::start(dir.path(), &format!("coordinator-{n}"), &self.config).await);
+            coordinators.push(Coordinator::start(dir.path(), &format!("coordinator-{n}"), config).await);
         }
-        Fleet::of(Parts { dir, coordinators, workers: Mutex::default(), clients: Mutex::default() })
+        for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
+            proxy.forward_to(coordinator.address());
+        }
+        Fleet::of(Parts { dir, coordinators, proxies, workers: Mutex::default(), clients: Mutex::default() })
     }
+}
+
+/// The coordinators' own addresses, which they have without being told, and those of the proxies: requests are signed
+/// for the address that their sender knows.
+fn public_names(proxies: &[Proxy]) -> String {
+    if proxies.is_empty() {
+        return String::new();
+    }
+    let proxies = proxies.iter().map(|proxy| proxy.address().to_string());
+    let names: Vec<_> = std::iter::once("127.0.0.1".to_owned()).chain(proxies).collect();
+    format!("public_names = {names:?}\n")
 }
 
 /// A folder whose name is in everything that the fleet starts.

@@ -10,8 +10,9 @@ use std::{
 
 use ffleet_protocol::id::WorkerId;
 use nix::sys::signal::Signal;
+use url::Url;
 
-use crate::{Process, fleet::key_path, gate::until, places::program, setup::clean};
+use crate::{Process, Proxy, fleet::key_path, gate::until, places::program, setup::clean};
 
 /// A worker before it starts. It runs the fake encoder as `ffmpeg` and the real ffprobe as `ffprobe`.
 pub struct WorkerSetup {
@@ -21,6 +22,7 @@ pub struct WorkerSetup {
     real: bool,
     more: String,
     paths: String,
+    via: Vec<Url>,
 }
 
 impl WorkerSetup {
@@ -28,7 +30,7 @@ impl WorkerSetup {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let (more, paths) = (String::new(), String::new());
-        Self { name: name.to_owned(), slots: 1, tags: Vec::new(), real: false, more, paths }
+        Self { name: name.to_owned(), slots: 1, tags: Vec::new(), real: false, more, paths, via: Vec::new() }
     }
 
     /// How many tasks it runs at once.
@@ -67,7 +69,16 @@ impl WorkerSetup {
         self
     }
 
-    fn write(&self, dir: &Path, urls: &[String]) -> PathBuf {
+    /// Reaches the coordinators through this proxy, or through several of them, and in no other way.
+    #[must_use]
+    pub fn via(mut self, proxy: &Proxy) -> Self {
+        self.via.push(proxy.url());
+        self
+    }
+
+    fn write(&self, dir: &Path, direct: Vec<Url>) -> PathBuf {
+        let urls = if self.via.is_empty() { direct } else { self.via.clone() };
+        let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
         let home = dir.join("workers").join(&self.name);
         fs::create_dir_all(home.join("state")).unwrap();
         let media = home.join(format!("mnt-{}", self.name));
@@ -119,7 +130,7 @@ struct Inner {
 }
 
 impl Worker {
-    pub(crate) async fn start(dir: &Path, setup: &WorkerSetup, urls: &[String]) -> Self {
+    pub(crate) async fn start(dir: &Path, setup: &WorkerSetup, urls: Vec<Url>) -> Self {
         let config = setup.write(dir, urls);
         let process = run(dir, &setup.name, &config);
         let worker = Self(Arc::new(Inner {

@@ -5,6 +5,7 @@ mod auth;
 mod cancel;
 mod claims;
 mod client;
+mod delivery;
 mod deps;
 mod drain;
 mod encode;
