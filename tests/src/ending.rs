@@ -1,4 +1,5 @@
-//! The end of a fleet: everything is stopped, and what should not be there any more is looked for.
+//! The end of a fleet: everything is stopped, what should not be there any more is looked for, and the history of every
+//! task is replayed.
 
 use std::{fs, path::Path, thread, time::Duration};
 
@@ -6,7 +7,7 @@ use ffleet_protocol::job::JobFilter;
 use nix::sys::signal::Signal;
 
 use crate::{
-    Coordinator, Process, Proxy,
+    Coordinator, Process, Proxy, checker,
     fleet::{Parts, connect},
     orphans,
 };
@@ -61,6 +62,9 @@ async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
         for process in &group {
             problems.extend(leave(process).await);
         }
+    }
+    if !failed {
+        problems.extend(checker::broken(&parts.dir.path().join("ffleet.db")).await);
     }
     let left = orphans::gone(parts.dir.path(), "", Duration::from_secs(5)).await;
     problems.extend(left.into_iter().map(|line| format!("process {line}")));

@@ -22,6 +22,7 @@
     reason = "a harness that cannot go on fails its test, with the place where it stood"
 )]
 
+pub mod checker;
 mod cli;
 mod coordinator;
 mod ending;

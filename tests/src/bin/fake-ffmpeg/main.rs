@@ -18,6 +18,9 @@
 //! | `-fake-touch FILE` | makes an empty file: "I am here" |
 //! | `-fake-append FILE TEXT` | adds a line to a file |
 //! | `-fake-write FILE TEXT` | makes a file of one line, like an encoder that opens its output anew |
+//! | `-fake-sign FILE` | makes a file of one line that names its attempt, `TASK.EPOCH` |
+//! | `-fake-record FILE` | adds lines to a file as long as it lives (see [`record`]) |
+//! | `-fake-work MS` | a line on stderr every 50 ms for so long |
 //! | `-fake-gate FILE` | waits for the file |
 //! | `-fake-hang` | waits for ever |
 //! | `-fake-child FILE` | starts a child that hangs and minds nothing, and writes its process id to the file |
@@ -30,6 +33,7 @@
 //! After the last step it ends with 0. `-version` alone makes it say who it is.
 
 mod noise;
+mod record;
 mod steps;
 mod stops;
 
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let ended = Stops::new(&args).and_then(|stops| steps::run(&args, &stops));
+    record::stop();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Over::Exit(code)) => ExitCode::from(code),

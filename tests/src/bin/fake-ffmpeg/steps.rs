@@ -8,6 +8,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::PathBuf,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -16,7 +17,7 @@ use nix::{
 };
 use signal_hook::{consts::SIGKILL, low_level::emulate_default_handler};
 
-use crate::{Over, noise::noise, stops::Stops};
+use crate::{Over, noise::noise, record, stops::Stops};
 
 /// Does every step.
 pub(crate) fn run(args: &[OsString], stops: &Stops) -> Result<(), Over> {
@@ -60,6 +61,9 @@ fn one(step: &str, value: &OsStr, progress: Option<&OsString>, stops: &Stops) ->
             None => Ok(()),
         },
         "touch" => done(File::create(path(value)).map(drop)),
+        "sign" => done(record::attempt().and_then(|name| fs::write(path(value), name + "\n"))),
+        "record" => done(record::start(&path(value))),
+        "work" => work(Duration::from_millis(number(&text)?), stops),
         "gate" => {
             let gate = path(value);
             stops.wait_until(|| gate.exists())
@@ -88,6 +92,21 @@ fn numbered(out: &mut dyn Write, word: &str, count: u64, end: &str, stops: &Stop
         }
     }
     done(out.flush())
+}
+
+/// Says every now and then that it goes on.
+fn work(time: Duration, stops: &Stops) -> Result<(), Over> {
+    const PIECE: Duration = Duration::from_millis(50);
+    let begun = Instant::now();
+    for n in 1_u32.. {
+        done(writeln!(stderr(), "working {n}"))?;
+        let next = (PIECE * n).min(time);
+        stops.wait_until(|| begun.elapsed() >= next)?;
+        if next == time {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn flood(count: u64, end: u8, stops: &Stops) -> Result<(), Over> {
