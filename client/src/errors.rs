@@ -46,6 +46,10 @@ pub fn advice(failure: &Failure) -> Option<String> {
             "give the directory that holds it a name under [paths] in {}, one that the workers have too",
             file(failure.file.as_ref(), "ffleet.toml")
         )),
+        ApiError::Problem(problem) if problem.is(Code::PathLeaves) => Some(format!(
+            "name the file by its whole path, under a directory that has a name under [paths] in {}",
+            file(failure.file.as_ref(), "ffleet.toml")
+        )),
         ApiError::Problem(problem) if problem.is(Code::Internal) => {
             Some(format!("the coordinator's log says more about request {}", problem.request_id))
         }

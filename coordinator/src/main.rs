@@ -13,6 +13,7 @@ use cli::{Cli, Command};
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     no_core_dumps();
+    many_connections();
     let done = match cli.command {
         Some(Command::Init(args)) => commands::init::run(&args),
         Some(Command::Account(command)) => Box::pin(commands::account::run(&cli.settings, command)).await,
@@ -32,4 +33,13 @@ async fn main() -> ExitCode {
 /// be set, it is not allowed to be raised either.
 fn no_core_dumps() {
     let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+}
+
+/// Every connection is an open file, and every follower and waiting worker a connection. The usual soft limit of 1,024 is
+/// for programs that use select(2); the hard one is what this machine really allows. With less we serve fewer, no worse.
+fn many_connections() {
+    use nix::sys::resource::{Resource::RLIMIT_NOFILE, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(RLIMIT_NOFILE) {
+        let _ = setrlimit(RLIMIT_NOFILE, hard, hard);
+    }
 }

@@ -15,6 +15,7 @@ pub mod state;
 pub mod task;
 pub mod template;
 pub mod topic;
+mod unique;
 pub mod worker;
 
 /// A moment in UTC, with microseconds; on the wire as RFC 3339 text.

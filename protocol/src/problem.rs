@@ -89,6 +89,12 @@ codes! {
     WrongRole = "wrong_role", 403, "This account's role may not do that";
     /// The body is not what the call takes.
     BadRequest = "bad_request", 400, "The request could not be understood";
+    /// The body is not JSON at all.
+    BrokenJson = "broken_json", 400, "The body is not valid JSON";
+    /// The body or the query has a field that there is not.
+    UnknownField = "unknown_field", 400, "There is no such field";
+    /// The body came too slowly.
+    SlowBody = "slow_body", 408, "The body did not arrive in time";
     /// The body is larger than the call takes.
     TooLarge = "too_large", 413, "The request is too large";
     /// The body is not declared as JSON.
@@ -135,12 +141,20 @@ codes! {
     BadField = "bad_field", 422, "A field's value is not allowed";
     /// The coordinator does not know the program.
     UnknownProgram = "unknown_program", 422, "The coordinator does not allow this program";
+    /// More arguments than are taken.
+    TooManyArguments = "too_many_arguments", 422, "A command has too many arguments";
+    /// An argument that no program could be given, because it is too long.
+    ArgumentTooLong = "argument_too_long", 422, "An argument is too long";
+    /// An argument that no program could be given, because it holds a NUL byte.
+    NulByte = "nul_byte", 422, "An argument holds a NUL byte";
     /// An argument is no path template.
     BadTemplate = "bad_template", 422, "An argument is not a path template";
     /// A path variable that this installation does not have.
     UnknownVariable = "unknown_variable", 422, "No such path variable";
     /// An absolute path under no variable.
     PathOutside = "path_outside", 422, "A path lies outside every path variable";
+    /// A path whose `..` lead out of its variable.
+    PathLeaves = "path_leaves", 422, "A path leads out of its path variable";
     /// Standard input as an input.
     StdinNotSupported = "stdin_not_supported", 422, "Standard input cannot be an input";
     /// A job to wait for does not exist.

@@ -37,8 +37,10 @@ pub struct Capabilities {
     /// Tasks it runs at once.
     pub slots: u32,
     /// Programs that were started and answered, by name.
+    #[serde(deserialize_with = "crate::unique::map")]
     pub programs: BTreeMap<String, Program>,
     /// Path variables whose directories are there.
+    #[serde(deserialize_with = "crate::unique::map")]
     pub variables: BTreeMap<Variable, Mount>,
     /// Words from its configuration.
     pub tags: BTreeSet<String>,

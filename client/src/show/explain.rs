@@ -20,6 +20,9 @@ impl Text for Explanation {
             if let Some(ahead) = task.ahead.filter(|ahead| *ahead > 0) {
                 text.push_str(&format!(" ({ahead} tasks go before it)"));
             }
+            if let Some(warning) = &task.warning {
+                text.push_str(&format!("\n{}: {warning}", look.paint(Paint::Busy, "warning")));
+            }
             if task.workers.is_empty() {
                 continue;
             }
@@ -47,7 +50,7 @@ mod tests {
         let explanation: Explanation = serde_json::from_str(
             r#"{"id": "01997e5c-0000-7000-8000-000000000001", "status": "pending", "tasks": [
                 {"id": "01997e5c-0000-7000-8000-000000000002", "status": "pending", "summary": "waits for a free slot",
-                 "ahead": 3, "workers": [{"worker": "box1", "reason": "it has no path variable Media"},
+                 "warning": "no known worker can run this yet; it waits for one", "ahead": 3, "workers": [{"worker": "box1", "reason": "it has no path variable Media"},
                                          {"worker": "box2", "reason": null}]}]}"#,
         )
         .unwrap();
@@ -55,6 +58,7 @@ mod tests {
         insta::assert_snapshot!(explanation.text(look), @r"
         01997e5c-0000-7000-8000-000000000001 pending
         pending: waits for a free slot (3 tasks go before it)
+        warning: no known worker can run this yet; it waits for one
           WORKER  WHY NOT
           box1    it has no path variable Media
           box2    it may take the task

@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING},
 };
-use ffleet_protocol::{limits, problem::FieldError};
+use ffleet_protocol::{limits, problem::Code};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -117,7 +117,7 @@ pub async fn receive(payload: &mut Payload, limit: usize) -> Result<Received, Ap
 async fn receive_within(deadline: Duration, payload: &mut Payload, limit: usize) -> Result<Received, ApiError> {
     match tokio::time::timeout(deadline, collect(payload, limit)).await {
         Ok(received) => received,
-        Err(_) => Err(ApiError::BodyTimeout { seconds: deadline.as_secs() }),
+        Err(_) => Err(ApiError::SlowBody { seconds: deadline.as_secs() }),
     }
 }
 
@@ -140,20 +140,29 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if bytes.is_empty() {
         return Err(ApiError::bad_request("this call needs a body in JSON"));
     }
+    // serde would also read a list of a struct's values, in an order that nobody promised.
+    if let Some(first) = bytes.trim_ascii_start().first()
+        && matches!(first, b'[' | b'"' | b'n' | b't' | b'f' | b'-' | b'0'..=b'9')
+    {
+        return Err(ApiError::unreadable("", "expected a JSON object", "; see /openapi.json for its fields"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let (path, error) = (error.path().to_string(), error.into_inner());
-        let field = if path == "." || path == "?" { "the body".to_owned() } else { path };
-        let hint = if error.is_data() { "see /openapi.json for what is taken" } else { "send valid JSON" };
-        ApiError::BadRequest {
-            detail: format!("{field}: {error}; {hint}"),
-            errors: vec![FieldError { field, detail: error.to_string() }],
+        if error.is_data() {
+            ApiError::unreadable(&path, &error.to_string(), "; see /openapi.json for what is taken")
+        } else {
+            broken(format!("the body is not valid JSON: {error}"))
         }
     })?;
     match reader.end() {
         Ok(()) => Ok(value),
-        Err(error) => Err(ApiError::bad_request(format!("something follows the JSON value: {error}"))),
+        Err(error) => Err(broken(format!("something follows the JSON value: {error}"))),
     }
+}
+
+fn broken(detail: String) -> ApiError {
+    ApiError::BadRequest { code: Code::BrokenJson, detail, errors: Vec::new() }
 }
 
 #[cfg(test)]
@@ -162,7 +171,7 @@ mod tests {
 
     use actix_web::{error::PayloadError, test::TestRequest};
     use bytes::Bytes;
-    use ffleet_protocol::{job::SignalRequest, problem::Code};
+    use ffleet_protocol::job::{JobSpec, SignalRequest};
     use futures_util::stream;
 
     use super::*;
@@ -203,7 +212,7 @@ mod tests {
     async fn a_body_that_does_not_come_is_not_waited_for() {
         let never: Pin<Box<dyn futures_util::Stream<Item = Chunk>>> = Box::pin(stream::pending());
         let refused = receive_within(Duration::ZERO, &mut Payload::from(never), 10).await.unwrap_err();
-        assert!(matches!(refused, ApiError::BodyTimeout { .. }));
+        assert!(matches!(refused, ApiError::SlowBody { .. }));
     }
 
     #[test]
@@ -235,20 +244,41 @@ mod tests {
     fn json_is_read_strictly_and_errors_say_where() {
         let read = |text: &str| match json::<SignalRequest>(text.as_bytes()) {
             Ok(_) => "taken".to_owned(),
-            Err(error) => error.to_string(),
+            Err(error) => format!("{} {error}", error.code()),
         };
         assert_eq!(read(r#"{"signal":"quit"}"#), "taken");
         for (text, part) in [
-            ("", "needs a body"),
-            (r#"{"signal":"quit","x":1}"#, "unknown field `x`"),
-            (r#"{"signal":"stop"}"#, "signal: unknown variant `stop`"),
-            ("{}", "missing field `signal`"),
-            (r#"{"signal":"quit"} {}"#, "something follows"),
-            ("{\n\"signal\":", "line 2"),
-            ("{", "the body: EOF while parsing"),
-            ("{\"signal", "the body: EOF while parsing"),
+            ("", "bad_request this call needs a body"),
+            (r#"{"signal":"quit","x":1}"#, "unknown_field x: unknown field `x`, expected `signal`"),
+            (r#"{"signal":"stop"}"#, "bad_request signal: unknown variant `stop`"),
+            ("{}", "bad_request signal: missing field `signal`"),
+            (r#"{"signal":"quit","signal":"quit"}"#, "bad_request signal: duplicate field `signal`"),
+            (r#"{"signal":"quit"} {}"#, "broken_json something follows"),
+            ("{\n\"signal\":", "broken_json the body is not valid JSON: EOF while parsing a value at line 2"),
+            ("{", "broken_json the body is not valid JSON: EOF while parsing"),
+            ("{\"signal", "broken_json the body is not valid JSON: EOF while parsing"),
+            ("\u{feff}{}", "broken_json the body is not valid JSON: expected value"),
         ] {
-            assert!(read(text).contains(part), "{text:?} gave {}", read(text));
+            assert!(read(text).starts_with(part), "{text:?} gave {}", read(text));
+        }
+    }
+
+    #[test]
+    fn no_depth_of_nesting_upsets_the_reader() {
+        let deep = |open: &str| json::<JobSpec>(open.repeat(100_000).as_bytes()).unwrap_err().code();
+        assert_eq!(deep("["), Code::BadRequest);
+        assert_eq!(deep("{\"needs\":"), Code::UnknownField);
+        let inside = |field: &str, open: &str| {
+            json::<JobSpec>(format!("{{\"{field}\":{}", open.repeat(100_000)).as_bytes()).unwrap_err().code()
+        };
+        for field in ["args", "labels", "needs", "retry", "after", "cwd", "nothing"] {
+            for open in ["[", "{\"b64\":", "[{\"on\":"] {
+                let code = inside(field, open);
+                assert!(
+                    matches!(code, Code::BadRequest | Code::BrokenJson | Code::UnknownField),
+                    "{field} {open} {code}"
+                );
+            }
         }
     }
 }

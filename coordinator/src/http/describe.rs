@@ -127,7 +127,7 @@ fn takes_json<T: ToSchema>(sketch: &mut Sketch, size: &str) {
     let content = Content::new(Some(sketch.schema_of::<T>()));
     let body = RequestBodyBuilder::new().description(Some(size)).required(Some(Required::True));
     sketch.body = Some(body.content("application/json", content).build());
-    sketch.refuse(&[Code::TooLarge, Code::UnsupportedMediaType]);
+    sketch.refuse(&[Code::BrokenJson, Code::UnknownField, Code::SlowBody, Code::TooLarge, Code::UnsupportedMediaType]);
 }
 
 impl<W: Who, B: Takes + DescribeBody> Describe for Signed<W, B> {
@@ -170,6 +170,7 @@ impl<T: PathId + PartialSchema> Describe for Id<T> {
 /// Each field of the struct is a parameter.
 impl<T: FromQuery + ToSchema> Describe for Query<T> {
     fn describe(sketch: &mut Sketch) {
+        sketch.refuse(&[Code::UnknownField]);
         let mut used = Vec::new();
         T::schemas(&mut used);
         sketch.schemas.extend(used);

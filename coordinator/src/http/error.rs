@@ -57,14 +57,16 @@ pub enum ApiError {
     /// It cannot be read.
     #[error("{detail}")]
     BadRequest {
+        /// In which way.
+        code: Code,
         /// For people.
         detail: String,
         /// Where.
         errors: Vec<FieldError>,
     },
     /// The body came too slowly.
-    #[error("the body did not arrive within {seconds} s")]
-    BodyTimeout {
+    #[error("the body did not arrive within {seconds} s; send it faster, or less at once")]
+    SlowBody {
         /// How long it may take.
         seconds: u64,
     },
@@ -109,7 +111,36 @@ pub enum ApiError {
 impl ApiError {
     /// A request that cannot be read.
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::BadRequest { detail: detail.into(), errors: Vec::new() }
+        Self::BadRequest { code: Code::BadRequest, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// A part of a request that cannot be read, by what serde says about it. `place` is where it stood, perhaps without the
+    /// field that the message is about.
+    pub fn unreadable(place: &str, what: &str, hint: &str) -> Self {
+        let named = ["unknown field `", "missing field `", "duplicate field `"].iter();
+        let named = named.filter_map(|words| what.strip_prefix(words)?.split('`').next()).next();
+        let field = match (place, named) {
+            ("" | "." | "?", None) => "the body".to_owned(),
+            ("" | "." | "?", Some(name)) => name.to_owned(),
+            (place, Some(name)) if place != name && !place.ends_with(&format!(".{name}")) => format!("{place}.{name}"),
+            (place, _) => place.to_owned(),
+        };
+        let code = if what.starts_with("unknown field `") { Code::UnknownField } else { Code::BadRequest };
+        Self::BadRequest {
+            code,
+            detail: format!("{field}: {what}{hint}"),
+            errors: vec![FieldError { field, detail: what.to_owned() }],
+        }
+    }
+
+    /// A parameter of the query that cannot be read.
+    pub fn parameter(field: &str, what: &str) -> Self {
+        let unknown = what.starts_with("unknown field `") || what.starts_with("unknown parameter");
+        Self::BadRequest {
+            code: if unknown { Code::UnknownField } else { Code::BadRequest },
+            detail: format!("query parameter {field}: {what}"),
+            errors: vec![FieldError { field: field.to_owned(), detail: what.to_owned() }],
+        }
     }
 
     /// For programs.
@@ -122,7 +153,8 @@ impl ApiError {
             Self::Unauthorized => Code::Unauthorized,
             Self::ClockSkew { .. } => Code::ClockSkew,
             Self::WrongRole { .. } => Code::WrongRole,
-            Self::BadRequest { .. } | Self::BodyTimeout { .. } => Code::BadRequest,
+            Self::BadRequest { code, .. } => *code,
+            Self::SlowBody { .. } => Code::SlowBody,
             Self::TooLarge { .. } => Code::TooLarge,
             Self::UnsupportedMediaType(_) => Code::UnsupportedMediaType,
             Self::BadCursor(_) => Code::BadCursor,
@@ -154,7 +186,7 @@ impl ApiError {
             Self::Op(OpError::Unavailable(_) | OpError::Internal(_))
             | Self::Unauthorized
             | Self::WrongRole { .. }
-            | Self::BodyTimeout { .. }
+            | Self::SlowBody { .. }
             | Self::TooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::BadCursor(_)
@@ -176,7 +208,7 @@ impl ApiError {
             | Self::ClockSkew { .. }
             | Self::WrongRole { .. }
             | Self::BadRequest { .. }
-            | Self::BodyTimeout { .. }
+            | Self::SlowBody { .. }
             | Self::TooLarge { .. }
             | Self::UnsupportedMediaType(_)
             | Self::BadCursor(_)

@@ -10,6 +10,7 @@ mod answer;
 pub mod auth;
 mod body;
 mod claims;
+mod closing;
 mod describe;
 pub mod error;
 mod events;
@@ -36,7 +37,7 @@ pub use openapi::openapi;
 
 use crate::app::App;
 
-/// How long the head of a request may take to arrive.
+/// How long the head of a connection's first request may take to arrive; later ones are bounded by [`closing`].
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection stays open: longer than clients keep theirs, so that they close first and never send into
 /// a connection that is just going away.
@@ -64,7 +65,10 @@ pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Ser
             .wrap(from_fn(trace::trace))
             .configure(routes::install)
     })
-    .on_connect(front::remember_local_address)
+    .on_connect(|connection, extensions| {
+        front::remember_local_address(connection, extensions);
+        closing::watch(extensions);
+    })
     .workers(cores)
     .tcp_nodelay(true)
     .client_request_timeout(HEAD_TIMEOUT)

@@ -11,7 +11,7 @@ use std::{
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::QueryPayloadError, web};
 use ffleet_protocol::{
     id::{AccountId, BadId, JobId, TaskId, WorkerId},
-    problem::{Code, FieldError},
+    problem::Code,
 };
 use serde::de::DeserializeOwned;
 
@@ -106,10 +106,7 @@ pub fn fields<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     web::Query::from_query(text).map(web::Query::into_inner).map_err(|error| {
         let error = words(&error);
         match culprit::<T>(text, &error) {
-            Some(field) => ApiError::BadRequest {
-                detail: format!("query parameter {field}: {error}"),
-                errors: vec![FieldError { field, detail: error }],
-            },
+            Some(field) => ApiError::parameter(&field, &error),
             None => ApiError::bad_request(format!("query: {error}")),
         }
     })

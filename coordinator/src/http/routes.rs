@@ -9,12 +9,16 @@ use ffleet_protocol::problem::Code::{self, *};
 use super::{accounts, claims, events, health, jobs, logs, page::Page, tasks, watch, workers};
 
 /// What may be wrong with a job.
-const SPEC: [Code; 8] = [
+const SPEC: [Code; 12] = [
     BadField,
     UnknownProgram,
+    TooManyArguments,
+    ArgumentTooLong,
+    NulByte,
     BadTemplate,
     UnknownVariable,
     PathOutside,
+    PathLeaves,
     StdinNotSupported,
     NoSuchDependency,
     TooManyNeeds,

@@ -21,7 +21,7 @@ use ffleet_protocol::{id::RequestId, state::Role};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
-use super::{auth::SignedBy, error::ApiError, unread::Unread};
+use super::{auth::SignedBy, closing::Connection, error::ApiError, unread::Unread};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -33,23 +33,41 @@ pub async fn trace(
     let id = RequestId::new();
     request.extensions_mut().insert(id);
     let unread = Unread::of(&mut request);
+    let connection = Connection::of(&request);
     let span = tracing::error_span!("request", request.id = %id);
     let line = Line { id, method: request.method().clone(), path: request.path().to_owned(), began: Instant::now() };
+    if connection.has_ended() {
+        let words = "the answer before was the last one on this connection; open another one";
+        let mut response = ApiError::bad_request(words).answer(id);
+        dress(id, &mut response);
+        connection.after(false, &unread, &mut response);
+        line.write(response.status(), None);
+        return Ok(request.into_response(unread.answered_by(response)));
+    }
     let answered = AssertUnwindSafe(next.call(request)).catch_unwind().instrument(span).await;
     match answered {
         Ok(Ok(answered)) => {
             let (request, response) = answered.into_parts();
-            let response = finish(id, &unread, response.map_into_boxed_body());
-            line.write(response.status(), request.extensions().get());
-            Ok(ServiceResponse::new(request, response))
+            let mut response = finish(id, response.map_into_boxed_body());
+            let by = request.extensions().get::<SignedBy>().cloned();
+            // A good signature over another body counts for nothing.
+            let signed = by.is_some() && response.status() != StatusCode::UNAUTHORIZED;
+            connection.after(signed, &unread, &mut response);
+            line.write(response.status(), by.as_ref());
+            Ok(ServiceResponse::new(request, unread.answered_by(response)))
         }
         // The request is gone with the handler; its answer travels as an error.
-        Ok(Err(error)) => Err(line.lost(&ApiError::Fault(format!("outside of a handler: {error}")), &unread)),
-        Err(panic) => Err(line.lost(&ApiError::Fault(format!("panic: {}", panic_words(panic.as_ref()))), &unread)),
+        Ok(Err(error)) => {
+            Err(line.lost(&ApiError::Fault(format!("outside of a handler: {error}")), &unread, &connection))
+        }
+        Err(panic) => {
+            let words = format!("panic: {}", panic_words(panic.as_ref()));
+            Err(line.lost(&ApiError::Fault(words), &unread, &connection))
+        }
     }
 }
 
-fn finish(id: RequestId, unread: &Unread, response: HttpResponse) -> HttpResponse {
+fn finish(id: RequestId, response: HttpResponse) -> HttpResponse {
     let mut response = match response.error() {
         Some(error) => match error.as_error::<ApiError>() {
             Some(error) => error.answer(id),
@@ -58,7 +76,7 @@ fn finish(id: RequestId, unread: &Unread, response: HttpResponse) -> HttpRespons
         None => response,
     };
     dress(id, &mut response);
-    unread.answered_by(response)
+    response
 }
 
 fn dress(id: RequestId, response: &mut HttpResponse) {
@@ -88,9 +106,10 @@ struct Line {
 }
 
 impl Line {
-    fn lost(&self, error: &ApiError, unread: &Unread) -> Error {
+    fn lost(&self, error: &ApiError, unread: &Unread, connection: &Connection) -> Error {
         let mut response = error.answer(self.id);
         dress(self.id, &mut response);
+        connection.after(false, unread, &mut response);
         self.write(response.status(), None);
         InternalError::from_response("answered already", unread.answered_by(response)).into()
     }

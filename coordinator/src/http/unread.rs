@@ -49,6 +49,11 @@ impl Unread {
         self.0.replace(Some(payload));
     }
 
+    /// Whether there is a body that nobody has read to its end.
+    pub(super) fn is_left(&self) -> bool {
+        matches!(self.0.borrow().as_ref(), Some(Payload::H1 { .. }))
+    }
+
     /// The answer to the request, with whatever nobody has read. Streams of HTTP/2 need no care: each has its own window,
     /// and what is left of one is called off.
     pub(super) fn answered_by(&self, answer: HttpResponse) -> HttpResponse {

@@ -2,7 +2,6 @@
 
 use actix_web::web::{Data, Json};
 use ffleet_protocol::{
-    problem::FieldError,
     topic::{Topic, WatchAnswer},
     worker::FleetStatus,
 };
@@ -30,23 +29,18 @@ impl FromQuery for Interest {
         let mut interest = Self::default();
         for (name, value) in params::pairs(text)? {
             match name.as_str() {
-                "topic" => interest.topic.push(value.parse().map_err(|error| wrong("topic", format!("{error}")))?),
+                "topic" => interest
+                    .topic
+                    .push(value.parse().map_err(|error| ApiError::parameter("topic", &format!("{error}")))?),
                 "since" if interest.since.is_none() => interest.since = Some(value),
-                "since" => return Err(wrong("since", "it is given twice".to_owned())),
-                _ => return Err(wrong(&name, "unknown parameter, expected topic or since".to_owned())),
+                "since" => return Err(ApiError::parameter("since", "it is given twice")),
+                _ => return Err(ApiError::parameter(&name, "unknown parameter, expected topic or since")),
             }
         }
         if interest.topic.is_empty() {
-            return Err(wrong("topic", "name at least one: queue:NUMBER, worker:NAME or job:UUID".to_owned()));
+            return Err(ApiError::parameter("topic", "name at least one: queue:NUMBER, worker:NAME or job:UUID"));
         }
         Ok(interest)
-    }
-}
-
-fn wrong(field: &str, detail: String) -> ApiError {
-    ApiError::BadRequest {
-        detail: format!("query parameter {field}: {detail}"),
-        errors: vec![FieldError { field: field.to_owned(), detail }],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ffleet_protocol::{
     id::JobId,
-    job::{Explanation, TaskExplanation, WorkerReason},
+    job::{Explanation, Need, TaskExplanation, WorkerReason},
     state::{TaskStatus, WorkerState},
 };
 
@@ -28,14 +28,22 @@ pub async fn explain(app: &App, who: &Caller, id: JobId) -> Result<Explanation, 
 
 async fn explain_task(app: &App, seen: &SeenJob, task: &SeenTask) -> Result<TaskExplanation, OpError> {
     let status = task.task.state.status();
-    let mut explanation =
-        TaskExplanation { id: task.task.id, status, summary: String::new(), ahead: None, workers: Vec::new() };
+    let mut explanation = TaskExplanation {
+        id: task.task.id,
+        status,
+        summary: String::new(),
+        warning: None,
+        ahead: None,
+        workers: Vec::new(),
+    };
     match status {
         TaskStatus::Pending => {
             if task.row.claim_need.is_some() {
                 explanation.ahead = Some(app.store.ahead(&task.row).await?);
             }
-            explanation.workers = reasons(app, seen, task).await?;
+            let need = app.store.need(&app.needs, task.row.need_id).await?;
+            explanation.workers = reasons(app, seen, task, &need).await?;
+            explanation.warning = app.workers.warning(&app.store, &need).await?;
             explanation.summary = waiting(seen, task, &explanation);
         }
         TaskStatus::Blocked => {
@@ -73,8 +81,7 @@ fn waiting(seen: &SeenJob, task: &SeenTask, so_far: &TaskExplanation) -> String 
     }
 }
 
-async fn reasons(app: &App, seen: &SeenJob, task: &SeenTask) -> Result<Vec<WorkerReason>, OpError> {
-    let need = app.store.need(&app.needs, task.row.need_id).await?;
+async fn reasons(app: &App, seen: &SeenJob, task: &SeenTask, need: &Need) -> Result<Vec<WorkerReason>, OpError> {
     let busy = app.store.busy().await?;
     let workers = app.store.workers().await?;
     Ok(workers
@@ -82,7 +89,7 @@ async fn reasons(app: &App, seen: &SeenJob, task: &SeenTask) -> Result<Vec<Worke
         .map(|worker| {
             let held = busy.get(&worker.id).copied().unwrap_or(0);
             let reason = standing(&worker)
-                .or_else(|| unfit(&need, &worker.capabilities))
+                .or_else(|| unfit(need, &worker.capabilities))
                 .or_else(|| avoided(seen, task, &worker))
                 .or_else(|| full(&worker, held));
             WorkerReason { worker: worker.id, reason }

@@ -65,7 +65,11 @@ pub async fn finish(app: &App, who: &Caller, id: TaskId, request: FinishRequest)
     end.tail = shortened_to(end.tail, ffleet_protocol::limits::TAIL_BYTES);
     report(app, who, id, &quote.worker, |_, task| {
         let ours = task.task.epoch == quote.epoch
-            && task.task.state.holder().is_some_and(|holder| holder.token == quote.token)
+            && task
+                .task
+                .state
+                .holder()
+                .is_some_and(|holder| holder.token == quote.token && holder.worker == quote.worker)
             && !task.task.state.status().is_terminal();
         if ours && task.task.next_seq <= last_seq {
             return Err(gap(task.task.next_seq, last_seq));

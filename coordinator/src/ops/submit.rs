@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ffleet_protocol::{
     id::JobId,
-    job::{BatchAnswer, BatchRequest, JobSpec, Submitted},
+    job::{BatchAnswer, BatchRequest, JobSpec, Need, Submitted},
     limits,
     problem::{Code, FieldError},
     state::JobStatus,
@@ -131,6 +131,7 @@ impl<E: Into<OpError>> From<E> for Failed {
 async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Result<Vec<Submitted>, Failed> {
     let plans = plans(app, who, &items)?;
     dependencies_exist(app, who, &items).await?;
+    needs_have_room(app, &items, &plans).await?;
     let now = app.store.now().await?;
     let mut commit = extra;
     let mut turns = turns(app, who, &items, &plans).await?;
@@ -141,7 +142,7 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
         let mut warnings = Vec::new();
         let mut tasks = Vec::with_capacity(plan.tasks.len());
         for task in plan.tasks {
-            let need_id = need_id(app, &task.need).await?;
+            let need_id = need_id(app, &task.need, &item.field).await?;
             warnings.extend(app.workers.warning(&app.store, &task.need).await?);
             let fair_key = turns.get_mut(&item.spec.priority).and_then(Vec::pop).unwrap_or_default();
             needs.push(need_id);
@@ -240,17 +241,38 @@ async fn turns(app: &App, who: &Caller, items: &[Item], plans: &[Plan]) -> Resul
     Ok(turns)
 }
 
-async fn need_id(app: &App, need: &ffleet_protocol::job::Need) -> Result<i64, OpError> {
-    app.needs.id(&app.store, need, limits::NEEDS).await?.ok_or_else(|| {
-        OpError::refused(
-            Code::TooManyNeeds,
-            format!(
-                "this job needs a combination of program, path variables, tags, encoders and device that no job had \
-                 before, and there are {} such combinations already; use fewer distinct ones",
-                limits::NEEDS
-            ),
-        )
-    })
+/// Needs are rows that stay, so none is made for a batch of which another one would be too many.
+async fn needs_have_room(app: &App, items: &[Item], plans: &[Plan]) -> Result<(), OpError> {
+    let known = app.needs.known();
+    let is_new = |need: &Need| !known.iter().any(|(_, known)| known == need);
+    if !plans.iter().flat_map(|plan| &plan.tasks).any(|task| is_new(&task.need)) {
+        return Ok(());
+    }
+    let mut known: HashSet<Need> = app.needs.all(&app.store).await?.iter().map(|(_, need)| need.clone()).collect();
+    for (item, plan) in items.iter().zip(plans) {
+        for task in &plan.tasks {
+            if known.insert(task.need.clone()) && known.len() > limits::NEEDS {
+                return Err(too_many_needs(&item.field));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn need_id(app: &App, need: &Need, of: &str) -> Result<i64, OpError> {
+    app.needs.id(&app.store, need, limits::NEEDS).await?.ok_or_else(|| too_many_needs(of))
+}
+
+fn too_many_needs(of: &str) -> OpError {
+    OpError::field(
+        Code::TooManyNeeds,
+        &format!("{of}needs"),
+        format!(
+            "this job needs a combination of program, path variables, tags, encoders and device that no job had before, \
+             and there are {} such combinations already; use fewer distinct ones",
+            limits::NEEDS
+        ),
+    )
 }
 
 async fn earlier(app: &App, who: &Caller, key: &IdempotencyKey) -> Result<Option<Submitted>, OpError> {

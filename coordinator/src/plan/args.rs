@@ -6,7 +6,7 @@ use ffleet_protocol::{
     job::JobSpec,
     limits,
     problem::Code,
-    template::{Arg, FILE_PREFIX, Piece, Template, Variable, depth_after},
+    template::{Arg, FILE_PREFIX, Piece, Template, TemplateProblem, Variable, depth_after},
 };
 
 use super::{Rules, hint::did_you_mean, trouble::Troubles};
@@ -16,7 +16,11 @@ pub(super) fn check(spec: &JobSpec, rules: &Rules, troubles: &mut Troubles) -> B
     let mut checker = Checker { rules, troubles, variables: BTreeSet::new(), base: Base::Scratch };
     if spec.args.len() > limits::ARGS {
         let count = spec.args.len();
-        checker.troubles.field("args", format!("{count} arguments; at most {} are taken", limits::ARGS));
+        let detail = format!(
+            "{count} arguments; at most {} are taken. Give a list of inputs as a file, such as the concat demuxer reads",
+            limits::ARGS
+        );
+        checker.troubles.add(Code::TooManyArguments, "args", detail);
         return checker.variables;
     }
     // First, because relative arguments are judged from it.
@@ -69,10 +73,7 @@ impl InputTo {
 
 impl Checker<'_> {
     fn arg(&mut self, field: &str, arg: &Arg, input: InputTo) {
-        // Linux counts the closing NUL too.
-        if arg.as_bytes().len() >= limits::ARG_BYTES {
-            let detail = format!("{} bytes; at most {} are taken", arg.as_bytes().len(), limits::ARG_BYTES - 1);
-            self.troubles.field(field, detail);
+        if self.too_long(field, arg) {
             return;
         }
         let Some(template) = self.template(field, arg) else {
@@ -108,14 +109,13 @@ impl Checker<'_> {
                 Base::Scratch => "the empty directory that a command without a working directory runs in",
                 Base::Below(_) | Base::Anywhere => "the path variable of its working directory",
             };
-            self.outside(field, &format!("the '..' in {} lead out of {place}", shown(arg)));
+            self.leaves(field, arg, place);
         }
     }
 
     fn cwd(&mut self, cwd: &Arg) -> Base {
         let field = "cwd";
-        if cwd.as_bytes().len() >= limits::ARG_BYTES {
-            self.troubles.field(field, format!("at most {} bytes are taken", limits::ARG_BYTES - 1));
+        if self.too_long(field, cwd) {
             return Base::Anywhere;
         }
         let Some(template) = self.template(field, cwd) else {
@@ -144,12 +144,35 @@ impl Checker<'_> {
         }
     }
 
+    /// Complains about what the kernel would refuse to start a program with. Linux counts the closing NUL too.
+    fn too_long(&mut self, field: &str, arg: &Arg) -> bool {
+        let bytes = arg.as_bytes().len();
+        let too_long = bytes >= limits::ARG_BYTES;
+        if too_long {
+            let most = limits::ARG_BYTES - 1;
+            let detail = format!("{bytes} bytes; at most {most} are taken. Put it into a file that the program reads");
+            self.troubles.add(Code::ArgumentTooLong, field, detail);
+        }
+        too_long
+    }
+
     /// Reads an argument and looks at the variables it names.
     fn template(&mut self, field: &str, arg: &Arg) -> Option<Template> {
         let template = match Template::parse(arg.as_bytes()) {
             Ok(template) => template,
             Err(error) => {
-                self.troubles.add(Code::BadTemplate, field, format!("{}: {error}", shown(arg)));
+                let code = match error.problem {
+                    TemplateProblem::Nul => Code::NulByte,
+                    TemplateProblem::LoneDollar
+                    | TemplateProblem::NotAtStart(_)
+                    | TemplateProblem::AfterName { .. }
+                    | TemplateProblem::LongName(_)
+                    | TemplateProblem::NoName
+                    | TemplateProblem::Unclosed
+                    | TemplateProblem::DollarInPath
+                    | TemplateProblem::BraceInPath => Code::BadTemplate,
+                };
+                self.troubles.add(code, field, format!("{}: {error}", shown(arg)));
                 return None;
             }
         };
@@ -170,19 +193,27 @@ impl Checker<'_> {
         let Some(path) = template.leaving() else {
             return false;
         };
-        let detail = format!("the '..' in {} lead out of ${}", shown(arg), path.variable);
-        self.outside(field, &detail);
+        self.leaves(field, arg, &format!("${}", path.variable));
         true
+    }
+
+    fn leaves(&mut self, field: &str, arg: &Arg, place: &str) {
+        let what = format!("the '..' in {} lead out of {place}", shown(arg));
+        self.troubles.add(Code::PathLeaves, field, format!("{what}{}", self.choice()));
     }
 
     /// What to do about it depends on how the job was written down, which whoever asks knows better.
     fn outside(&mut self, field: &str, what: &str) {
-        let known = match self.rules.variables.len() {
+        self.troubles.add(Code::PathOutside, field, format!("{what}{}", self.choice()));
+    }
+
+    /// The variables that could be named instead.
+    fn choice(&self) -> String {
+        match self.rules.variables.len() {
             0 => String::new(),
             1 => format!("; the only one known is {}", self.known()),
             _ => format!("; known are {}", self.known()),
-        };
-        self.troubles.add(Code::PathOutside, field, format!("{what}{known}"));
+        }
     }
 
     fn known(&self) -> String {

@@ -150,7 +150,7 @@ fn judged(args: &[&str], cwd: Option<&str>, rules: &Rules) -> Option<Code> {
 
 #[test]
 fn paths_must_lie_under_variables() {
-    use Code::PathOutside;
+    use Code::{PathLeaves, PathOutside};
     let any = Rules { variables: BTreeSet::new(), ..rules() };
     let raw = Rules { raw_paths: true, ..rules() };
     for (arg, cwd, found) in [
@@ -173,29 +173,35 @@ fn paths_must_lie_under_variables() {
         ("file:/etc/passwd", None, Some(PathOutside)),
         ("file:///etc/passwd", None, Some(PathOutside)),
         ("/${Media/a}", None, Some(PathOutside)),
-        ("$Media/../x", None, Some(PathOutside)),
+        ("$Media/../x", None, Some(PathLeaves)),
         ("$Media/a/../b", None, None),
-        ("${Media}.old", None, Some(PathOutside)),
-        ("movie=${Media/a}/../..", None, Some(PathOutside)),
+        ("${Media}.old", None, Some(PathLeaves)),
+        ("movie=${Media/a}/../..", None, Some(PathLeaves)),
         ("a/../b", None, None),
-        ("..", None, Some(PathOutside)),
-        ("../a", None, Some(PathOutside)),
-        ("file:../a", None, Some(PathOutside)),
-        ("a/../../b", None, Some(PathOutside)),
+        ("..", None, Some(PathLeaves)),
+        ("../a", None, Some(PathLeaves)),
+        ("file:../a", None, Some(PathLeaves)),
+        ("a/../../b", None, Some(PathLeaves)),
         ("../a", Some("$Media/in"), None),
-        ("../a", Some("$Media"), Some(PathOutside)),
+        ("../a", Some("$Media"), Some(PathLeaves)),
         ("../../a", Some("$Media/in/deep"), None),
-        ("../../a", Some("$Media/in/../x"), Some(PathOutside)),
-        ("../../../a", Some("$Media/in/deep"), Some(PathOutside)),
-        ("../${Out/a}", Some("$Media"), Some(PathOutside)),
+        ("../../a", Some("$Media/in/../x"), Some(PathLeaves)),
+        ("../../../a", Some("$Media/in/deep"), Some(PathLeaves)),
+        ("../${Out/a}", Some("$Media"), Some(PathLeaves)),
         ("a", Some("/srv"), Some(PathOutside)),
-        ("a", Some("$Media/.."), Some(PathOutside)),
+        ("a", Some("$Media/.."), Some(PathLeaves)),
         ("a", Some("in"), Some(Code::BadField)),
         ("a", Some(""), Some(Code::BadField)),
         ("a", Some("file:$Media"), Some(Code::BadField)),
         ("a", Some("$Media."), Some(Code::BadTemplate)),
         ("$Number%05d$", None, Some(Code::BadTemplate)),
-        ("a\0b", None, Some(Code::BadTemplate)),
+        ("a\0b", None, Some(Code::NulByte)),
+        ("a", Some("$Media/\0"), Some(Code::NulByte)),
+        ("${Media/a", None, Some(Code::BadTemplate)),
+        ("x${", None, Some(Code::BadTemplate)),
+        ("$", None, Some(Code::BadTemplate)),
+        ("$1", None, Some(Code::BadTemplate)),
+        ("a$b", None, Some(Code::BadTemplate)),
         ("$Movies/a", None, Some(Code::UnknownVariable)),
         ("a", Some("$Movies"), Some(Code::UnknownVariable)),
     ] {
@@ -204,7 +210,7 @@ fn paths_must_lie_under_variables() {
         let anywhere = found.filter(|code| *code != Code::UnknownVariable);
         assert_eq!(judged(&[arg], cwd, &any), anywhere, "{arg:?} in {cwd:?} with any variable");
         // Raw paths lift the walls, not the grammar.
-        let lifted = found.filter(|code| *code != PathOutside);
+        let lifted = found.filter(|code| !matches!(code, PathOutside | PathLeaves));
         assert_eq!(judged(&[arg], cwd, &raw), lifted, "{arg:?} in {cwd:?} with raw paths");
     }
 }
@@ -221,7 +227,7 @@ fn words_about_paths_say_what_is_wrong() {
     ");
     let in_media = JobSpec { cwd: Some("$Media".into()), ..spec(&["../b"]) };
     insta::assert_snapshot!(wrong(&in_media, &rules()), @"
-    path_outside
+    path_leaves
     args[0]: the '..' in `../b` lead out of the path variable of its working directory; known are $Media, $Out
     ");
     let relative = JobSpec { cwd: Some("in".into()), ..spec(&[]) };
@@ -283,6 +289,14 @@ fn fields(change: impl FnOnce(&mut JobSpec)) -> Vec<String> {
             bad.errors.into_iter().map(|error| error.field).collect()
         }
     }
+}
+
+/// The same for what has a code of its own.
+fn refused(change: impl FnOnce(&mut JobSpec)) -> (Code, Vec<String>) {
+    let mut spec = spec(&["-version"]);
+    change(&mut spec);
+    let bad = plan(&spec, &rules()).unwrap_err();
+    (bad.code, bad.errors.into_iter().map(|error| error.field).collect())
 }
 
 #[test]
@@ -355,12 +369,14 @@ fn sizes_have_limits() {
 
     let args = |count: usize| vec![Arg::from("-y"); count];
     assert!(fields(|spec| spec.args = args(limits::ARGS)).is_empty());
-    assert_eq!(fields(|spec| spec.args = args(limits::ARGS + 1)), ["args"]);
+    assert_eq!(refused(|spec| spec.args = args(limits::ARGS + 1)), (Code::TooManyArguments, vec!["args".to_owned()]));
 
     let long = |bytes: usize| Arg::from("x".repeat(bytes));
     assert!(fields(|spec| spec.args = vec![long(limits::ARG_BYTES - 1)]).is_empty());
-    assert_eq!(fields(|spec| spec.args = vec!["-y".into(), long(limits::ARG_BYTES)]), ["args[1]"]);
-    assert_eq!(fields(|spec| spec.cwd = Some(long(limits::ARG_BYTES))), ["cwd"]);
+    let second = refused(|spec| spec.args = vec!["-y".into(), long(limits::ARG_BYTES)]);
+    assert_eq!(second, (Code::ArgumentTooLong, vec!["args[1]".to_owned()]));
+    let cwd = refused(|spec| spec.cwd = Some(long(limits::ARG_BYTES)));
+    assert_eq!(cwd, (Code::ArgumentTooLong, vec!["cwd".to_owned()]));
 
     let bad = plan(&spec(&["/x"; 1000]), &rules()).unwrap_err();
     assert_eq!(bad.errors.len(), 50);

@@ -2,13 +2,16 @@
 
 use std::{
     fs::OpenOptions,
+    io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use ffleet_migrations::{Migrator, MigratorTrait};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, sqlx::sqlite,
+};
 
 use super::{Store, StoreError, writer::Writer};
 
@@ -24,7 +27,9 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     };
     refuse_network_filesystem(Path::new(path))?;
     make_private(Path::new(path))?;
+    refuse_other_files(Path::new(path))?;
     let writing = connect(path, 1).await?;
+    refuse_other_tables(path, &writing).await?;
     Migrator::up(&writing, None).await?;
     let readers = connect(path, READERS).await?;
     Ok(Store { readers, writer: Writer::start(writing), source: rand::random() })
@@ -70,6 +75,53 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     made.map(drop)
         .map_err(|error| StoreError::Unavailable(format!("cannot open {}: {error}; see database.url", path.display())))
+}
+
+/// What every SQLite database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// SQLite's own words for a file of another kind do not name it.
+fn refuse_other_files(path: &Path) -> Result<(), StoreError> {
+    let unavailable = |what: String| StoreError::Unavailable(format!("{} {what}", path.display()));
+    let mut begin = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| unavailable(format!("cannot be read: {error}")))?;
+    let length = MAGIC.len() as u64;
+    file.take(length).read_to_end(&mut begin).map_err(|error| unavailable(format!("cannot be read: {error}")))?;
+    if begin.is_empty() || begin == MAGIC {
+        return Ok(());
+    }
+    Err(unavailable(
+        "is no SQLite database; set database.url to the right file, or to one that is not there yet".to_owned(),
+    ))
+}
+
+/// A newer coordinator may have changed the tables in ways that this one would undo, and another program's tables are not
+/// ours to add to.
+async fn refuse_other_tables(path: &str, database: &DatabaseConnection) -> Result<(), StoreError> {
+    let texts = async |statement: &str| -> Result<Vec<String>, DbErr> {
+        let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, statement)).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    };
+    let tables = texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    if !tables.iter().any(|name| name == "seaql_migrations") {
+        return Err(StoreError::Unavailable(format!(
+            "{path} holds the tables of another program ({}); set database.url to a file of its own",
+            tables[0]
+        )));
+    }
+    let known = Migrator::migrations();
+    let applied = texts("SELECT version FROM seaql_migrations ORDER BY version").await?;
+    match applied.iter().find(|version| !known.iter().any(|known| known.name() == version.as_str())) {
+        None => Ok(()),
+        Some(newer) => Err(StoreError::Unavailable(format!(
+            "{path} was used by a newer version of ffleet-coordinator (its tables have {newer}, which this one, {}, does \
+             not know); install that version, or restore the copy of the database from before",
+            env!("CARGO_PKG_VERSION")
+        ))),
+    }
 }
 
 /// WAL needs shared memory between the connections, which a network file system does not give: it would corrupt silently.

@@ -4,7 +4,12 @@
 
 mod answers;
 mod bodies;
+mod calls;
+mod careless;
 mod front;
+mod owners;
 mod server;
+mod smuggling;
 mod strangers;
+mod timing;
 mod unread;

@@ -1,6 +1,6 @@
 //! A coordinator that serves on a free port, and requests written byte by byte.
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::{collections::BTreeMap, fmt::Display, net::TcpListener, time::Duration};
 
 use actix_web::web::Data;
 use ffleet_coordinator::{
@@ -19,15 +19,20 @@ use ffleet_protocol::{
     sign::{self, Params, Parts, Secret},
     state::Role,
 };
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
+/// How long anything may take before its test has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 pub struct Server {
     pub app: Data<App>,
     pub address: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -43,7 +48,17 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         actix_web::rt::spawn(http::server(app.clone(), listener).unwrap());
-        Self { app, address, _folder: folder }
+        Self { app, address, folder }
+    }
+
+    /// Sees whether anything at all is written from now on.
+    pub async fn witness(&self) -> Witness {
+        let url = format!("sqlite://{}?mode=ro", self.folder.path().join("ffleet.db").display());
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        let mut witness = Witness { connection: Database::connect(options).await.unwrap(), seen: 0 };
+        witness.seen = witness.version().await;
+        witness
     }
 
     /// A new account and a signer for it.
@@ -57,15 +72,41 @@ impl Server {
         let scope = Scope { networks, ..Scope::default() };
         let new = NewAccount { id: AccountId::new(name).unwrap(), role, scope };
         let issued = accounts::add(&self.app, &command_line(), new).await.unwrap();
-        Signer {
-            key_id: issued.key_id,
-            secret: Secret::from_base64(&issued.secret).unwrap(),
-            host: self.address.clone(),
-        }
+        self.signer(issued.key_id, Secret::from_base64(&issued.secret).unwrap())
+    }
+
+    /// Whoever has this key.
+    pub fn signer(&self, key_id: KeyId, secret: Secret) -> Signer {
+        Signer { key_id, secret, host: self.address.clone() }
     }
 
     pub async fn send(&self, request: &Request) -> Answer {
         self.send_bytes(&request.bytes()).await
+    }
+
+    /// Sends a request whose answer may never end, and reads the status and the head of it.
+    pub async fn begin(&self, request: &Request) -> Answer {
+        let mut connection = TcpStream::connect(&self.address).await.unwrap();
+        connection.write_all(&request.bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert_ne!(connection.read_buf(&mut answer).await.unwrap(), 0, "no answer");
+        }
+        Answer::read(&answer)
+    }
+
+    /// Sends exactly this on one connection, says nothing more, and reads until the server closes it.
+    pub async fn talk(&self, bytes: &[u8]) -> String {
+        let talking = async {
+            let (mut reading, mut writing) = TcpStream::connect(&self.address).await.unwrap().into_split();
+            // The server may close the connection before it has read everything.
+            let sent = writing.write_all(bytes).await;
+            let mut said = Vec::new();
+            while matches!(reading.read_buf(&mut said).await, Ok(1..)) {}
+            drop(sent);
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        tokio::time::timeout(PATIENCE, talking).await.unwrap_or_else(|_| panic!("the connection stays open"))
     }
 
     /// Sends exactly this, and reads one answer. A body that was announced and is not sent keeps the connection open for
@@ -77,6 +118,37 @@ impl Server {
         // A reset after the answer is the server's good right when it did not read everything.
         while !is_whole(&answer) && matches!(connection.read_buf(&mut answer).await, Ok(1..)) {}
         Answer::read(&answer)
+    }
+}
+
+/// Another reader of the same database.
+pub struct Witness {
+    connection: DatabaseConnection,
+    seen: i64,
+}
+
+impl Witness {
+    /// SQLite counts, for each connection, what all others have committed.
+    async fn version(&self) -> i64 {
+        let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA data_version");
+        self.connection.query_one_raw(asked).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// Nobody has written since it was asked last.
+    #[track_caller]
+    pub fn nothing_changed(&mut self, after: impl Display) -> impl Future<Output = ()> {
+        let place = std::panic::Location::caller();
+        async move {
+            let version = self.version().await;
+            assert_eq!(version, self.seen, "{place}: something was written: {after}");
+        }
+    }
+
+    /// Whether somebody has written since it was asked last.
+    pub async fn looks(&mut self) -> bool {
+        let before = self.seen;
+        self.seen = self.version().await;
+        self.seen != before
     }
 }
 
@@ -110,6 +182,11 @@ impl Signer {
 
     pub fn post(&self, target: &str, body: &str) -> Request {
         self.request("POST", target, Some(body), &[])
+    }
+
+    /// A body made of a value.
+    pub fn json(&self, method: &str, target: &str, body: &impl Serialize) -> Request {
+        self.request(method, target, Some(&serde_json::to_string(body).unwrap()), &[])
     }
 
     /// A write without a body.
@@ -208,6 +285,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: BTreeMap<String, String>,
     pub body: String,
+    /// Head and body as they came.
+    pub raw: String,
 }
 
 impl Answer {
@@ -218,7 +297,7 @@ impl Answer {
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
         let headers = lines.map(|line| line.split_once(": ").unwrap());
         let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
-        Self { status, headers, body: body.to_owned() }
+        Self { status, headers, body: body.to_owned(), raw: text.clone() }
     }
 
     /// The problem it tells, whose form is checked on the way.
@@ -229,6 +308,17 @@ impl Answer {
         assert_eq!(problem.status, self.status);
         assert!(self.headers.contains_key("date"));
         problem
+    }
+
+    /// Everything that could tell it from another answer: all of it but what differs by nature. The order of the headers
+    /// is drawn anew for every answer.
+    pub fn seen(&self) -> String {
+        let ours = |name: &str| self.headers.get(name).cloned().unwrap_or_else(|| name.to_owned());
+        let (head, body) = self.raw.split_once("\r\n\r\n").unwrap();
+        let mut head: Vec<&str> = head.lines().collect();
+        head[1..].sort_unstable();
+        let all = format!("{}\n\n{body}", head.join("\n"));
+        all.replace(&ours("x-request-id"), "ID").replace(&ours("date"), "DATE")
     }
 
     /// Status and code.

@@ -1,7 +1,5 @@
 //! What is told to those whose signature does not hold: one sentence, whatever the cause.
 
-use std::collections::BTreeMap;
-
 use ffleet_coordinator::{
     config::Config,
     http::openapi,
@@ -15,15 +13,7 @@ use ffleet_protocol::{
     state::Role,
 };
 
-use crate::server::{Answer, Server, refused};
-
-/// Everything that could tell one answer from another.
-fn seen(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
-    let mut headers = answer.headers.clone();
-    let id = headers.remove("x-request-id").unwrap();
-    headers.remove("date").unwrap();
-    (answer.status, headers, answer.body.replace(&id, "ID"))
-}
+use crate::server::{Request, Server, refused};
 
 #[actix_web::test]
 async fn every_fault_of_a_signature_looks_the_same() {
@@ -64,15 +54,23 @@ async fn every_fault_of_a_signature_looks_the_same() {
     answers.push(("disabled", server.send(&disabled.get("/v1/jobs")).await));
     let long_ago = disabled.signed_at(1, "GET", "/v1/jobs", None, &[]);
     answers.push(("disabled, and the clock is wrong", server.send(&long_ago).await));
+    let mut nobody_wrote = server.witness().await;
     let signed = alice.post("/v1/jobs", r#"{"args":["-version"]}"#);
+    answers.push(("another method", server.send(&Request { method: "GET".to_owned(), ..signed.clone() }).await));
+    let batch = Request { target: "/v1/jobs:batch".to_owned(), ..signed.clone() };
+    answers.push(("another path", server.send(&batch).await));
+    let asked = Request { target: "/v1/jobs?x".to_owned(), ..signed.clone() };
+    answers.push(("another query", server.send(&asked).await));
+    answers.push(("a key that was not signed", server.send(&signed.clone().set("idempotency-key", "k")).await));
     answers.push(("another body", server.send(&signed.clone().with_body(r#"{"args":["-formats"]}"#)).await));
     answers.push(("a body without digest", server.send(&signed.without("content-digest")).await));
 
-    let first = seen(&answers[0].1);
+    let first = answers[0].1.seen();
     assert_eq!(answers[0].1.refusal(), refused(401, "unauthorized"));
     for (what, answer) in &answers {
-        assert_eq!(seen(answer), first, "{what}");
+        assert_eq!(answer.seen(), first, "{what}");
     }
+    nobody_wrote.nothing_changed("refused signatures").await;
 }
 
 #[actix_web::test]

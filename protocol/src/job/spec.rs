@@ -27,7 +27,7 @@ pub struct JobSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub priority: i32,
     /// Free words to find the job by.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "crate::unique::map")]
     pub labels: BTreeMap<String, String>,
     /// What a worker must have beyond the program and the variables in the arguments.
     #[serde(default, skip_serializing_if = "is_default")]

@@ -230,6 +230,9 @@ pub struct TaskExplanation {
     pub status: TaskStatus,
     /// The answer in one sentence.
     pub summary: String,
+    /// That no worker ever heard of can run it as it is, and why; absent when one could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// How many claimable tasks go before it, when it is claimable.
     pub ahead: Option<u64>,
     /// For each known worker the first reason why it does not take the task; none means that it may.

@@ -123,6 +123,7 @@ fn explanation() -> Explanation {
             id: task(),
             status: TaskStatus::Pending,
             summary: "no worker fits".to_owned(),
+            warning: Some("no known worker can run this yet".to_owned()),
             ahead: Some(3),
             workers: vec![
                 WorkerReason { worker: name("cpu-1"), reason: Some("has no encoder h264_nvenc".to_owned()) },
