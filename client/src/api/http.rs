@@ -56,6 +56,9 @@ pub(super) enum TryError {
     Unanswered(String),
     /// The coordinator asks for patience.
     NotNow { problem: Box<Problem>, after: Option<Duration> },
+    /// This very request has arrived before: somebody on the way has sent it twice. The first one was taken; its answer
+    /// belongs to whoever got it. What may be repeated is signed anew.
+    Doubled(Box<Problem>),
     /// A fault of the coordinator's; another one may do better.
     Fault(Box<Problem>),
     /// A proxy in between has nobody to ask.
@@ -183,6 +186,8 @@ impl Shared {
                     && self.clock.correct(server)
                 {
                     TryError::Skewed(ApiError::Problem(Box::new(problem)))
+                } else if problem.is(Code::Replayed) {
+                    TryError::Doubled(Box::new(problem))
                 } else if status == StatusCode::SERVICE_UNAVAILABLE {
                     TryError::NotNow { problem: Box::new(problem), after }
                 } else if status.is_server_error() {

@@ -107,6 +107,11 @@ impl Failures {
                 self.problem = Some(problem);
                 (cause, false)
             }
+            TryError::Doubled(problem) => {
+                let cause = problem.detail.clone();
+                self.problem = Some(problem);
+                (cause, false)
+            }
             TryError::Fault(problem) => {
                 self.faults += 1;
                 let cause = format!("{} (request {})", problem.detail, problem.request_id);
