@@ -13,6 +13,7 @@ pub mod notify;
 pub mod ops;
 pub mod plan;
 pub mod run;
+mod sabotage;
 pub mod store;
 pub mod tail;
 pub mod telemetry;

@@ -20,17 +20,32 @@ struct Inner {
     dir: PathBuf,
     config: PathBuf,
     url: Url,
+    server: Server,
     process: Mutex<Process>,
 }
 
+/// Which program serves, and what its environment holds beyond the usual.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) program: &'static str,
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { program: "ffleet-coordinator", environment: Vec::new() }
+    }
+}
+
 impl Coordinator {
-    pub(crate) async fn start(dir: &Path, name: &str, more: [&str; 2]) -> Self {
+    pub(crate) async fn start(dir: &Path, name: &str, more: [&str; 2], server: Server) -> Self {
         let config = configure(dir, name, "127.0.0.1:0", more);
-        let (process, url) = serve(dir, name, &config).await;
+        let (process, url) = serve(dir, name, &config, &server).await;
         // From now on with the port it got, so that whoever knows the address finds it again after a restart.
         let address = format!("127.0.0.1:{}", url.port().expect("an address with a port"));
         configure(dir, name, &address, more);
-        Self(Arc::new(Inner { name: name.to_owned(), dir: dir.to_owned(), config, url, process: Mutex::new(process) }))
+        let (name, dir, process) = (name.to_owned(), dir.to_owned(), Mutex::new(process));
+        Self(Arc::new(Inner { name, dir, config, url, server, process }))
     }
 
     /// Where it listens.
@@ -60,7 +75,7 @@ impl Coordinator {
     /// Starts it again, at the same address, after it has ended.
     pub async fn restart(&self) {
         assert!(!self.process().is_alive(), "{} still runs", self.0.name);
-        let (process, url) = serve(&self.0.dir, &self.0.name, &self.0.config).await;
+        let (process, url) = serve(&self.0.dir, &self.0.name, &self.0.config, &self.0.server).await;
         assert_eq!(url, self.0.url, "{} came back elsewhere", self.0.name);
         *self.0.process.lock().unwrap() = process;
     }
@@ -89,9 +104,9 @@ pub(crate) async fn command_line(dir: &Path, config: &Path, args: &[&str]) -> St
     String::from_utf8(ended.stdout).unwrap()
 }
 
-async fn serve(dir: &Path, name: &str, config: &Path) -> (Process, Url) {
-    let mut command = clean(&program("ffleet-coordinator"), dir);
-    command.env("FFLEET_COORDINATOR_CONFIG", config).arg("serve");
+async fn serve(dir: &Path, name: &str, config: &Path, server: &Server) -> (Process, Url) {
+    let mut command = clean(&program(server.program), dir);
+    command.env("FFLEET_COORDINATOR_CONFIG", config).envs(server.environment.iter().cloned()).arg("serve");
     // No load balancer has to notice, and hundreds of fleets would each wait for it.
     command.env("FFLEET_COORDINATOR_TIMING__LINGER_S", "0");
     let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));

@@ -24,7 +24,13 @@ pub(crate) fn end(parts: &Parts) {
     let problems = thread::scope(|scope| {
         let ending = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(stop_all(parts, failed))
+            runtime.block_on(async {
+                let mut problems = stop_all(parts, failed).await;
+                if !failed {
+                    problems.extend(checker::broken(&parts.dir.path().join("ffleet.db")).await);
+                }
+                problems
+            })
         });
         ending.join().unwrap_or_else(|_| vec!["the end of the fleet went wrong itself".to_owned()])
     });
@@ -37,7 +43,8 @@ pub(crate) fn end(parts: &Parts) {
     assert!(failed || problems.is_empty(), "the fleet left something behind (see above)");
 }
 
-async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
+/// Stops everything, and gives what is left behind. After a failure it only stops.
+pub(crate) async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
     let mut problems = Vec::new();
     // Whoever goes through one has goodbyes to say.
     parts.proxies.iter().for_each(Proxy::heal);
@@ -62,9 +69,6 @@ async fn stop_all(parts: &Parts, failed: bool) -> Vec<String> {
         for process in &group {
             problems.extend(leave(process).await);
         }
-    }
-    if !failed {
-        problems.extend(checker::broken(&parts.dir.path().join("ffleet.db")).await);
     }
     let left = orphans::gone(parts.dir.path(), "", Duration::from_secs(5)).await;
     problems.extend(left.into_iter().map(|line| format!("process {line}")));

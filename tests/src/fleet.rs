@@ -27,6 +27,7 @@ pub struct Fleet {
     chief: Api,
     studio: Api,
     farm: Api,
+    over: bool,
 }
 
 pub(crate) struct Parts {
@@ -51,7 +52,7 @@ impl Fleet {
 
     pub(crate) fn of(parts: Parts) -> Self {
         let api = |name| connect(parts.dir.path(), parts.coordinators.iter().map(Coordinator::url), name);
-        let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts };
+        let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts, over: false };
         for account in ["chief", "studio", "farm"] {
             fleet.write_client_config(account);
         }
@@ -117,6 +118,11 @@ impl Fleet {
     /// Registers a worker that is no process: the test itself claims, reports and stays away.
     pub async fn hand(&self, name: &str, slots: u32) -> Hand {
         Hand::register(self.farm.clone(), WorkerId::new(name).unwrap(), slots).await
+    }
+
+    /// The same with tags.
+    pub async fn tagged_hand(&self, name: &str, slots: u32, tags: &[&str]) -> Hand {
+        Hand::register_tagged(self.farm.clone(), WorkerId::new(name).unwrap(), slots, tags).await
     }
 
     /// The same through proxies alone.
@@ -252,9 +258,26 @@ impl Fleet {
     }
 }
 
+/// An end that is not the end of a test.
+impl Fleet {
+    /// Stops everything and says what is left or wrong, instead of failing. Nothing can be done with the fleet after that.
+    pub(crate) async fn leave(&mut self) -> Vec<String> {
+        self.over = true;
+        ending::stop_all(&self.parts, false).await
+    }
+
+    /// Keeps the folder, with everything in it.
+    pub(crate) fn keep(&mut self) -> PathBuf {
+        self.parts.dir.disable_cleanup(true);
+        self.dir().to_owned()
+    }
+}
+
 impl Drop for Fleet {
     fn drop(&mut self) {
-        ending::end(&self.parts);
+        if !self.over {
+            ending::end(&self.parts);
+        }
     }
 }
 

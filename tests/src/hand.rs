@@ -21,6 +21,7 @@ pub struct Hand {
     /// The start of the process that it claims to be.
     pub incarnation: Incarnation,
     slots: u32,
+    tags: Vec<String>,
     beat: std::sync::atomic::AtomicU64,
 }
 
@@ -33,7 +34,12 @@ pub struct Held {
 
 impl Hand {
     pub(crate) async fn register(api: Api, id: WorkerId, slots: u32) -> Self {
-        let hand = Self { api, id, incarnation: Incarnation::new(), slots, beat: 0.into() };
+        Self::register_tagged(api, id, slots, &[]).await
+    }
+
+    pub(crate) async fn register_tagged(api: Api, id: WorkerId, slots: u32, tags: &[&str]) -> Self {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let hand = Self { api, id, incarnation: Incarnation::new(), slots, tags, beat: 0.into() };
         hand.register_with(Vec::new()).await.unwrap();
         hand
     }
@@ -43,6 +49,7 @@ impl Hand {
         let program = || Program { version: "driven by hand".to_owned() };
         let capabilities = Capabilities {
             slots: self.slots,
+            tags: self.tags.iter().cloned().collect(),
             programs: ["ffmpeg", "ffprobe"].map(|name| (name.to_owned(), program())).into(),
             variables: [("Media".parse().unwrap(), Mount { writable: true, free_bytes: None })].into(),
             ..Capabilities::default()
@@ -64,6 +71,7 @@ impl Hand {
             id: self.id.clone(),
             incarnation: Incarnation::new(),
             slots: self.slots,
+            tags: self.tags.clone(),
             beat: 0.into(),
         };
         next.register_with(unreported).await.unwrap();

@@ -14,14 +14,16 @@
 //! # }
 //! ```
 //!
-//! Dropping the fleet stops everything and checks that nothing is left: no leased task, no process. When a test fails,
-//! the end of every process's log is printed.
+//! Dropping the fleet stops everything and checks that nothing is left: no leased task, no process; and that the history
+//! of every task was legal ([`checker`]). When a test fails, the end of every process's log is printed. The fault run is
+//! [`chaos`].
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a harness that cannot go on fails its test, with the place where it stood"
 )]
 
+pub mod chaos;
 pub mod checker;
 mod cli;
 mod coordinator;

@@ -17,9 +17,10 @@ pub fn repository() -> PathBuf {
 /// When it has not been built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    // target/debug/deps/stories-0123 → target/debug
-    let me = env::current_exe().expect("this test's own path");
-    let profile = me.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    // target/debug/deps/stories-0123 or target/debug/chaos → target/debug
+    let me = env::current_exe().expect("this program's own path");
+    let folder = me.parent().expect("a program lies in a folder");
+    let profile = if folder.ends_with("deps") { folder.parent().expect("deps lies in target/PROFILE") } else { folder };
     let path = profile.join(name);
     assert!(
         path.is_file(),

@@ -4,7 +4,12 @@ use std::{fs, path::Path, sync::Mutex};
 
 use tempfile::TempDir;
 
-use crate::{Coordinator, Fleet, Proxy, coordinator, fleet::Parts, orphans::MARKER};
+use crate::{
+    Coordinator, Fleet, Proxy,
+    coordinator::{self, Server},
+    fleet::Parts,
+    orphans::MARKER,
+};
 
 /// Timing with a lease of 6 s, for stories about lapses. Shorter leases lapse falsely beside an encode on two cores.
 pub const SHORT_LEASES: &str = "\
@@ -25,9 +30,18 @@ pub struct Setup {
     coordinators: Option<usize>,
     proxies: usize,
     config: String,
+    server: Option<Server>,
 }
 
 impl Setup {
+    /// Another program serves as coordinator, with this in its environment. It lies where the coordinator does.
+    #[must_use]
+    pub fn serving(mut self, program: &'static str, environment: &[(&'static str, &str)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.server = Some(Server { program, environment });
+        self
+    }
+
     /// How many coordinators share the database; one unless said otherwise.
     #[must_use]
     pub fn coordinators(mut self, count: usize) -> Self {
@@ -72,7 +86,8 @@ impl Setup {
         }
         let mut coordinators = Vec::new();
         for n in 1..=self.coordinators.unwrap_or(1) {
-            coordinators.push(Coordinator::start(dir.path(), &format!("coordinator-{n}"), config).await);
+            let (name, server) = (format!("coordinator-{n}"), self.server.clone().unwrap_or_default());
+            coordinators.push(Coordinator::start(dir.path(), &name, config, server).await);
         }
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
             proxy.forward_to(coordinator.address());

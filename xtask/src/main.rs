@@ -1,7 +1,8 @@
-//! The commands people run in this repository: `cargo xtask demo` and `cargo xtask test`.
+//! The commands people run in this repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask chaos`.
 //!
 //! Each installs what it needs first, so that a bare Debian machine with Rust and a clone is enough.
 
+mod chaos;
 mod demo;
 mod install;
 mod run;
@@ -25,6 +26,7 @@ Examples:
   cargo xtask demo                  watch an encode travel through a coordinator to a worker and back
   cargo xtask test                  everything that must hold before a change is done
   cargo xtask test --only test      the tests alone
+  cargo xtask chaos --seed 7        many jobs among many faults, and every promise kept
   cargo xtask install               install what the other two need, and nothing else";
 
 #[derive(Subcommand)]
@@ -33,6 +35,8 @@ enum Command {
     Demo(demo::Args),
     /// Check formatting and lints, build everything and run every test
     Test(test::Args),
+    /// Let things go wrong in a fleet on this machine, and check that every promise was kept
+    Chaos(chaos::Args),
     /// Install the programs that demo and test need (ffmpeg, ffprobe)
     Install,
 }
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Install => install::ffmpeg(),
     };
     match done {

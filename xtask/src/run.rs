@@ -61,6 +61,11 @@ pub fn step<T>(heading: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Runs a command to its end on this terminal; an end that is not good is an error that names it.
 pub fn sh(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
+    quietly(command)
+}
+
+/// The same without a word of ours, for whoever reads standard output by a program.
+pub fn quietly(command: &mut Command) -> Result<()> {
     let mut child = command.spawn().with_context(|| format!("cannot start {}", shown(command)))?;
     let status = wait(&mut child)?;
     if !status.success() {

@@ -51,6 +51,19 @@ enum Step {
     Test,
 }
 
+/// The coordinator with faults built in, for the fault run's negative controls. With one of the tests in view, the
+/// dependencies are those that are there already; the released coordinator is not touched.
+const SABOTAGED: [&str; 8] = [
+    "build",
+    "--workspace",
+    "--locked",
+    "--features=ffleet-coordinator/sabotage",
+    "--bin",
+    "ffleet-coordinator-sabotage",
+    "--test",
+    "tidy",
+];
+
 /// Does the steps that were asked for, in order, and stops at the first that fails.
 pub fn run(args: &Args) -> Result<()> {
     catch_interruptions()?;
@@ -69,7 +82,10 @@ pub fn run(args: &Args) -> Result<()> {
     // Programs and tests are built in one go and with the same targets in view: built apart, features that only
     // tests need would have the shared dependencies compiled twice. The tests start the programs, so these must be fresh.
     if wanted(Step::Build) || wanted(Step::Test) {
-        step("build", || sh(&mut cargo(["build", "--workspace", "--all-targets", "--locked"])))?;
+        step("build", || {
+            sh(&mut cargo(["build", "--workspace", "--all-targets", "--locked"]))?;
+            sh(&mut cargo(SABOTAGED))
+        })?;
     }
     if wanted(Step::Test) {
         step("test", || tests(args))?;

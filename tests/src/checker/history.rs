@@ -28,6 +28,8 @@ pub struct Job {
     pub status: String,
     /// The status in its recorded outcome.
     pub outcome: Option<String>,
+    /// The class of its failure in its recorded outcome.
+    pub failure: Option<String>,
     /// When it ended.
     pub ended_at: Option<i64>,
     /// The job it repeats.

@@ -51,14 +51,16 @@ fn id_opt(bytes: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
 type Bytes = Vec<u8>;
 
 async fn jobs(db: &mut SqliteConnection) -> Result<Vec<Job>, Error> {
-    type Row = (Bytes, String, Option<String>, Option<i64>, Option<Bytes>, Option<String>);
-    let sql = "SELECT j.id, j.status, json_extract(j.outcome, '$.status'), j.ended_at, j.retry_of,
+    type Row = (Bytes, String, Option<String>, Option<String>, Option<i64>, Option<Bytes>, Option<String>);
+    let sql = "SELECT j.id, j.status, json_extract(j.outcome, '$.status'), json_extract(j.outcome, '$.failure'),
+        j.ended_at, j.retry_of,
         (SELECT group_concat(label_key || '=' || label_value, char(10)) FROM job_labels l WHERE l.job_id = j.id)
         FROM jobs j ORDER BY j.rowid";
     let found: Vec<Row> = rows(db, sql).await?;
-    let job = |(id_, status, outcome, ended_at, retry_of, labels): Row| {
+    let job = |(job, status, outcome, failure, ended_at, retry_of, labels): Row| {
         let labels = labels.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-        Ok(Job { id: id(&id_)?, status, outcome, ended_at, retry_of: id_opt(retry_of.as_deref())?, labels })
+        let retry_of = id_opt(retry_of.as_deref())?;
+        Ok(Job { id: id(&job)?, status, outcome, failure, ended_at, retry_of, labels })
     };
     found.into_iter().map(job).collect()
 }

@@ -31,6 +31,7 @@ impl Story {
             id: job,
             status: state.clone(),
             outcome: ended.then(|| state.clone()),
+            failure: None,
             ended_at: ended.then_some(900),
             retry_of: None,
             labels: Vec::new(),
