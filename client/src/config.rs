@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use ffleet_client::{Api, Connection, PathMap, RetryOptions};
 use ffleet_protocol::template::Variable;
-use ffleet_settings::{Loaded, Overrides, Source};
+use ffleet_settings::{Loaded, Overrides, SecretReaders, Source};
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
@@ -25,6 +25,8 @@ pub struct Config {
     /// The file with the key that signs requests. A relative path counts from the configuration file's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
+    /// Take a key file that others than its owner can read: for mounts on which its mode cannot be chosen.
+    pub allow_open_files: bool,
     /// Certificates (PEM) to trust for https instead of the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -41,6 +43,7 @@ impl Default for Config {
         Self {
             coordinators: Vec::new(),
             key_file: None,
+            allow_open_files: false,
             ca_file: None,
             monitor: false,
             deadline_s: 30,
@@ -96,7 +99,8 @@ impl Config {
 
     /// Prepares for talking to `urls`.
     pub fn api_at(&self, urls: Vec<Url>) -> anyhow::Result<Api> {
-        let key = ffleet_client::load_key(self.key_file()?)?;
+        let readers = if self.allow_open_files { SecretReaders::Anyone } else { SecretReaders::OwnerOnly };
+        let key = ffleet_client::load_key_of(self.key_file()?, readers)?;
         let mut connection = Connection::new(urls, key);
         connection.agent = concat!("ffleet/", env!("CARGO_PKG_VERSION")).to_owned();
         connection.ca_file = self.ca_file.clone();

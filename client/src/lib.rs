@@ -8,5 +8,5 @@ pub mod paths;
 
 pub use api::{Api, ApiError, Attempted, Connection, EventStream, RecordStream, RetryOptions};
 pub use follow::{Followed, Follower};
-pub use key::{KeyError, load_key};
+pub use key::{KeyError, load_key, load_key_of};
 pub use paths::{MappedCommand, PathMap};

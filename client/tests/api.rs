@@ -4,7 +4,13 @@
 
 mod scripted;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use ffleet_client::{Api, ApiError, Connection, Follower, RetryOptions};
 use ffleet_protocol::{
@@ -182,19 +188,38 @@ async fn strangers_are_called_strangers() {
     }
 }
 
-#[tokio::test]
-async fn https_towards_plain_http_is_told_apart() {
+/// Answers every connection with these bytes, and counts them.
+async fn answering(bytes: &'static [u8]) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        // What was sent has to be read, or the answer is lost with the connection.
-        let _ = stream.read(&mut [0; 4096]).await.unwrap();
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            // What was sent has to be read, or the answer is lost with the connection.
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(bytes).await;
+        }
     });
-    let api = api(vec![Url::parse(&format!("https://{address}")).unwrap()]).with_deadline(Duration::ZERO);
-    let text = api.status().await.unwrap_err().to_string();
-    assert!(text.contains(&format!("it answers in plain http; write http://{address}")), "{text}");
+    (address, count)
+}
+
+#[tokio::test]
+async fn the_wrong_one_of_http_and_https_is_told_at_once() {
+    let plain = answering(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    // What TLS says to whoever does not begin with a greeting: the alert "unexpected message".
+    let tls = answering(b"\x15\x03\x03\x00\x02\x02\x0a").await;
+    for ((address, count), given, meant) in [(&plain, "https", "http"), (&tls, "http", "https")] {
+        let api = api(vec![Url::parse(&format!("{given}://{address}")).unwrap()]);
+        let text = api.status().await.unwrap_err().to_string();
+        assert!(text.contains(&format!("write {meant}://{address}")), "{text}");
+        assert_eq!(count.load(Ordering::Relaxed), 1, "asking again does not mend an address");
+    }
+    // With another coordinator that answers it does no harm.
+    let good = Scripted::start(vec![Answer::json(200, json!({"workers": []}))]).await;
+    let misspelt = Url::parse(&format!("https://{}", plain.0)).unwrap();
+    api(vec![misspelt, good.url.clone()]).workers().await.unwrap();
 }
 
 #[tokio::test]

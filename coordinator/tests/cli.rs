@@ -194,6 +194,11 @@ fn a_wrong_configuration_is_refused_with_the_place() {
     arithmetic.refused(2, &["28 + 2 = 30 is not less than 30"]);
     let tls = [("FFLEET_COORDINATOR_TLS__CERTIFICATE", "none.pem"), ("FFLEET_COORDINATOR_TLS__KEY", "none.pem")];
     place.run_with(&["serve"], &tls).refused(2, &["`tls.certificate`", "none.pem cannot be read"]);
+    let misspelt = place.path("misspelt.toml");
+    std::fs::write(&misspelt, "[limits]\nprogramms = [\"ffmpeg\"]\n").unwrap();
+    let words = ["`limits.programms`", "misspelt.toml, line 2", "did you mean `limits.programs`?"];
+    place.run(&["--config", "misspelt.toml", "serve"]).refused(2, &words);
+    place.run(&["--config", ".", "serve"]).refused(2, &["configuration file .", "--config"]);
     place.run(&["--config", "none.toml", "--check-config"]).refused(2, &["none.toml", "--config"]);
     place.run(&["--log-format", "xml", "--check-config"]).refused(2, &["the flag --log-format", "text, json"]);
 }
@@ -284,6 +289,60 @@ fn places_that_cannot_be_used_are_named() {
     place.run(&["serve", "--listen", &address]).refused(1, &[&address, "another program uses this port"]);
     let nowhere = [("FFLEET_COORDINATOR_DATABASE__URL", "sqlite:///nonexistent/ffleet.db")];
     place.run_with(&["serve"], &nowhere).refused(1, &["/nonexistent", "database.url"]);
+    // Below a file, and where not even root may write.
+    for folder in [place.path("master.key").display().to_string(), "/proc".to_owned()] {
+        let url = format!("sqlite://{folder}/ffleet.db");
+        let words = ["cannot write in the folder", &folder, "database.url"];
+        place.run_with(&["serve"], &[("FFLEET_COORDINATOR_DATABASE__URL", &url)]).refused(1, &words);
+    }
+    let made = place.run(&["init", "--dir", "master.key/ffleet"]);
+    made.refused(1, &["cannot write master.key/ffleet"]);
+}
+
+#[tokio::test]
+async fn databases_that_are_not_ours_are_named_and_left_alone() {
+    let place = Place::initialized();
+    let refused = |url: &str, words: &[&str]| {
+        place.run_with(&["serve"], &[("FFLEET_COORDINATOR_DATABASE__URL", url)]).refused(1, words);
+    };
+    let text = place.path("notes.txt");
+    std::fs::write(&text, "this is no database, and must stay as it is").unwrap();
+    let url = format!("sqlite://{}", text.display());
+    refused(&url, &["notes.txt is no SQLite database", "database.url"]);
+    assert_eq!(std::fs::read_to_string(&text).unwrap(), "this is no database, and must stay as it is");
+
+    let execute = async |name: &str, mode: &str, statement: &str| {
+        let url = format!("sqlite://{}?mode={mode}", place.path(name).display());
+        let database = sea_orm::Database::connect(&url).await.unwrap();
+        sea_orm::ConnectionTrait::execute_unprepared(&database, statement).await.unwrap();
+        database.close().await.unwrap();
+        format!("sqlite://{}", place.path(name).display())
+    };
+    let foreign = execute("photos.db", "rwc", "CREATE TABLE photos (id INTEGER)").await;
+    let before = std::fs::read(place.path("photos.db")).unwrap();
+    refused(&foreign, &["photos.db holds the tables of another program (photos)", "database.url"]);
+    assert_eq!(std::fs::read(place.path("photos.db")).unwrap(), before);
+
+    assert_eq!(place.run(&["account", "list"]).code(), 0);
+    let newer = execute("ffleet.db", "rw", "INSERT INTO seaql_migrations VALUES ('m9999_tomorrow', 0)").await;
+    refused(&newer, &["ffleet.db was used by a newer version", "m9999_tomorrow", "install that version"]);
+}
+
+#[test]
+fn two_coordinators_of_one_database_have_one_master_key() {
+    let place = Place::initialized();
+    let mut first = Serving::start(&place);
+    let other = place.path("other.key");
+    std::fs::rename(place.path("master.key"), place.path("first.key")).unwrap();
+    assert_eq!(place.run(&["init", "--dir", "."]).code(), 0);
+    std::fs::rename(place.path("master.key"), &other).unwrap();
+    let with_other = [("FFLEET_COORDINATOR_MASTER_KEY__FILE", other.to_str().unwrap())];
+    let second = place.run_with(&["serve", "--listen", "127.0.0.1:0"], &with_other);
+    second.refused(2, &["started with another master key", "master_key.file", "master_key.older"]);
+    // The first one goes on as if nothing had happened.
+    assert!(first.readiness().contains(" 200 "), "{}", first.readiness());
+    first.signal(Signal::SIGTERM);
+    first.read_until("stopped");
 }
 
 #[test]

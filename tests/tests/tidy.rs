@@ -53,7 +53,8 @@ fn rust_files<const N: usize>(places: [&str; N]) -> Vec<Source> {
     files(places, ".rs")
 }
 
-const CRATES: [&str; 8] = ["protocol", "settings", "migrations", "coordinator", "client", "worker", "tests", "xtask"];
+const CRATES: [&str; 9] =
+    ["protocol", "settings", "migrations", "coordinator", "client", "worker", "tests", "fuzz", "xtask"];
 
 fn fail_with(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
@@ -106,6 +107,7 @@ fn dependencies_point_one_way() {
         ("coordinator", &["protocol", "settings", "migrations"]),
         ("worker", &["protocol", "settings", "client"]),
         ("tests", &["protocol", "client"]),
+        ("fuzz", &["protocol"]),
         ("xtask", &[]),
     ]
     .into();

@@ -44,7 +44,7 @@ pub async fn check(config: &Config) -> anyhow::Result<bool> {
 
 /// Asks for this worker's own entry, which only its account may see.
 async fn coordinator(config: &Config) -> anyhow::Result<String> {
-    let key = ffleet_client::load_key(&config.key_file)?;
+    let key = config.key()?;
     let mut connection = Connection::new(config.coordinators.clone(), key);
     connection.ca_file.clone_from(&config.ca_file);
     connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
-use ffleet_protocol::{id::WorkerId, template::Variable};
-use ffleet_settings::{Loaded, Overrides, SettingsError, Source};
+use ffleet_client::KeyError;
+use ffleet_protocol::{id::WorkerId, sign::KeyFile, template::Variable};
+use ffleet_settings::{Loaded, Overrides, SecretReaders, SettingsError, Source};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -26,6 +27,9 @@ pub struct Config {
     pub coordinators: Vec<Url>,
     /// The account's key: one line, `KEYID:SECRET`.
     pub key_file: PathBuf,
+    /// Take a key file that others than its owner can read: for mounts on which its mode cannot be chosen.
+    #[serde(default)]
+    pub allow_open_files: bool,
     /// Certificates (PEM) to trust instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -187,6 +191,15 @@ impl Config {
             }
         }
         all
+    }
+
+    /// Reads the account's key.
+    ///
+    /// # Errors
+    /// When the file cannot be read, others can read it although they must not, or it holds no key.
+    pub fn key(&self) -> Result<KeyFile, KeyError> {
+        let readers = if self.allow_open_files { SecretReaders::Anyone } else { SecretReaders::OwnerOnly };
+        ffleet_client::load_key_of(&self.key_file, readers)
     }
 
     /// Between looks at programs and path variables.

@@ -3,11 +3,13 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use ffleet_settings::Overrides;
+use ffleet_client::KeyError;
+use ffleet_settings::{Overrides, SettingsError};
 use ffleet_worker::{
     agent::{self, Farewell},
     check,
     config::Config,
+    state::StateDirError,
     telemetry,
 };
 use nix::sys::resource::{Resource, setrlimit};
@@ -49,6 +51,9 @@ enum Command {
     Check,
 }
 
+const FAILED: u8 = 1;
+/// The configuration, the key file or the state directory cannot be used.
+const WRONG: u8 = 2;
 /// Another start of this worker has taken over; starting again would only take it back.
 const SUPERSEDED: u8 = 3;
 
@@ -58,7 +63,9 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("ffleet-worker: {error:#}");
-            ExitCode::FAILURE
+            // Starting again would bring the same; whoever restarts programs can tell it from a failure that may pass.
+            let wrong = error.is::<SettingsError>() || error.is::<KeyError>() || error.is::<StateDirError>();
+            ExitCode::from(if wrong { WRONG } else { FAILED })
         }
     }
 }

@@ -45,7 +45,7 @@ impl ProgressReader {
         match key {
             "frame" => block.frame = value.parse().ok(),
             "fps" => block.fps = number(value),
-            "bitrate" => block.bitrate = value.strip_suffix("kbits/s").and_then(number).map(|kbits| kbits * 1000.0),
+            "bitrate" => block.bitrate = value.strip_suffix("kbits/s").and_then(kilobits),
             "total_size" => block.size = value.parse().ok(),
             "out_time_us" => block.out_time_us = value.parse().ok(),
             "speed" => block.speed = value.strip_suffix('x').and_then(number),
@@ -61,6 +61,10 @@ fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|n: &f64| n.is_finite())
 }
 
+fn kilobits(text: &str) -> Option<f64> {
+    number(text).map(|kbits| kbits * 1000.0).filter(|bits| bits.is_finite())
+}
+
 /// Adds what follows from the length of the whole: percent, and the seconds left at this speed.
 #[must_use]
 pub fn with_duration(mut progress: Progress, duration_us: Option<i64>) -> Progress {
@@ -71,7 +75,9 @@ pub fn with_duration(mut progress: Progress, duration_us: Option<i64>) -> Progre
     #[expect(clippy::cast_precision_loss, reason = "microseconds of media fit an f64 for 285 years")]
     let (part, left_s) = (done as f64 / duration as f64, (duration - done) as f64 / 1e6);
     progress.percent = Some((part * 1000.0).round() / 10.0);
-    progress.eta_s = progress.speed.filter(|speed| *speed > 0.0).map(|speed| left_s / speed);
+    // Nearly standing still, it would be longer than a number can say.
+    progress.eta_s =
+        progress.speed.filter(|speed| *speed > 0.0).map(|speed| left_s / speed).filter(|left| left.is_finite());
     progress
 }
 
@@ -115,6 +121,12 @@ mod tests {
     }
 
     #[test]
+    fn numbers_beyond_all_measure_are_absent() {
+        let text = "bitrate=1e308kbits/s\nfps=1e400\nspeed=-infx\nprogress=continue\n";
+        assert_eq!(ProgressReader::default().feed(text.as_bytes()), Some(Progress::default()));
+    }
+
+    #[test]
     fn nonsense_is_skipped() {
         let mut reader = ProgressReader::default();
         let long = "x".repeat(100_000);
@@ -135,6 +147,8 @@ mod tests {
         let before = Progress { out_time_us: Some(-40_000), speed: Some(0.0), ..Progress::default() };
         let told = with_duration(before, Some(10));
         assert_eq!((told.percent, told.eta_s), (Some(0.0), None));
+        let crawling = Progress { out_time_us: Some(1), speed: Some(1e-300), ..Progress::default() };
+        assert_eq!(with_duration(crawling, Some(i64::MAX)).eta_s, None);
     }
 
     proptest! {

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod demo;
+mod fuzz;
 mod install;
 mod run;
 mod scene;
@@ -27,6 +28,7 @@ Examples:
   cargo xtask test                  everything that must hold before a change is done
   cargo xtask test --only test      the tests alone
   cargo xtask chaos --seed 7        many jobs among many faults, and every promise kept
+  cargo xtask fuzz                  look for bytes that the parsers do not stand, for 30 seconds each
   cargo xtask install               install what the other two need, and nothing else";
 
 #[derive(Subcommand)]
@@ -37,6 +39,8 @@ enum Command {
     Test(test::Args),
     /// Let things go wrong in a fleet on this machine, and check that every promise was kept
     Chaos(chaos::Args),
+    /// Feed the parsers with whatever libFuzzer comes up with
+    Fuzz(fuzz::Args),
     /// Install the programs that demo and test need (ffmpeg, ffprobe)
     Install,
 }
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Chaos(args) => chaos::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Install => install::ffmpeg(),
     };
     match done {

@@ -52,6 +52,8 @@ pub(super) enum TryError {
     Skewed(ApiError),
     /// It was not sent at all; sending it elsewhere is always safe.
     NotSent(String),
+    /// The address is another kind of server's: it was not understood, and will not be.
+    Misaddressed(String),
     /// It may or may not have had its effect.
     Unanswered(String),
     /// The coordinator asks for patience.
@@ -272,10 +274,15 @@ fn strange(base: &Url, what: String) -> ApiError {
 }
 
 fn sending_failed(base: &Url, error: &reqwest::Error) -> TryError {
-    let mut cause = chain(error);
-    // rustls's words for an answer that is no TLS at all.
+    let cause = chain(error);
+    // rustls's words for an answer that is no TLS at all, and hyper's for one that is.
     if base.scheme() == "https" && cause.contains("InvalidContentType") {
-        cause = format!("it answers in plain http; write {}", shown(base).replacen("https", "http", 1));
+        let other = shown(base).replacen("https", "http", 1);
+        return TryError::Misaddressed(format!("it answers in plain http; write {other}"));
+    }
+    if base.scheme() == "http" && cause.contains("invalid HTTP version") {
+        let other = shown(base).replacen("http", "https", 1);
+        return TryError::Misaddressed(format!("it does not answer in plain http; if it serves https, write {other}"));
     }
     if error.is_connect() { TryError::NotSent(cause) } else { TryError::Unanswered(cause) }
 }

@@ -23,6 +23,8 @@ struct Failures {
     attempts: Vec<Attempted>,
     problem: Option<Box<Problem>>,
     faults: u32,
+    /// Addresses of this round that cannot be meant.
+    misaddressed: usize,
     retry_after: Duration,
 }
 
@@ -63,7 +65,8 @@ impl Api {
         let timeout = self.retry.try_timeout + call.wait;
         let mut pause = FIRST_PAUSE;
         let mut corrected = false;
-        let mut failures = Failures { attempts: Vec::new(), problem: None, faults: 0, retry_after: Duration::ZERO };
+        let mut failures =
+            Failures { attempts: Vec::new(), problem: None, faults: 0, misaddressed: 0, retry_after: Duration::ZERO };
         loop {
             for step in 0..coordinators {
                 let index = (first + step) % coordinators;
@@ -83,6 +86,11 @@ impl Api {
                     return Err(failures.into_error());
                 }
             }
+            // Patience does not mend an address.
+            if failures.misaddressed == coordinators {
+                return Err(failures.into_error());
+            }
+            failures.misaddressed = 0;
             let nap = jittered(pause).max(failures.retry_after);
             if started.elapsed() + nap > self.retry.deadline {
                 return Err(failures.into_error());
@@ -100,6 +108,10 @@ impl Failures {
         let (cause, nothing_done) = match error {
             TryError::Final(error) | TryError::Skewed(error) => return Err(error),
             TryError::NotSent(cause) => (cause, true),
+            TryError::Misaddressed(cause) => {
+                self.misaddressed += 1;
+                (cause, true)
+            }
             TryError::NoBackend(cause) | TryError::Unanswered(cause) => (cause, false),
             TryError::NotNow { problem, after } => {
                 self.retry_after = self.retry_after.max(after.unwrap_or_default());

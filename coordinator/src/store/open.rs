@@ -28,8 +28,8 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     refuse_network_filesystem(Path::new(path))?;
     make_private(Path::new(path))?;
     refuse_other_files(Path::new(path))?;
+    refuse_other_tables(path).await?;
     let writing = connect(path, 1).await?;
-    refuse_other_tables(path, &writing).await?;
     Migrator::up(&writing, None).await?;
     let readers = connect(path, READERS).await?;
     Ok(Store { readers, writer: Writer::start(writing), source: rand::random() })
@@ -97,7 +97,19 @@ fn refuse_other_files(path: &Path) -> Result<(), StoreError> {
 
 /// A newer coordinator may have changed the tables in ways that this one would undo, and another program's tables are not
 /// ours to add to.
-async fn refuse_other_tables(path: &str, database: &DatabaseConnection) -> Result<(), StoreError> {
+///
+/// Looked at by a connection of its own that changes nothing: even the way of keeping a journal is written into the file.
+async fn refuse_other_tables(path: &str) -> Result<(), StoreError> {
+    let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=ro");
+    let file = PathBuf::from(path);
+    options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| sqlite.filename(&file));
+    let database = Database::connect(options).await?;
+    let judged = judge_tables(path, &database).await;
+    database.close().await?;
+    judged
+}
+
+async fn judge_tables(path: &str, database: &DatabaseConnection) -> Result<(), StoreError> {
     let texts = async |statement: &str| -> Result<Vec<String>, DbErr> {
         let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, statement)).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()

@@ -83,7 +83,8 @@ async fn a_wrong_clock_is_told_to_holders_of_a_key() {
         assert_eq!((problem.status, problem.code.as_str()), (401, "clock_skew"));
         assert!((problem.server_time.unwrap() - now).abs() < 60);
         let theirs = Timestamp::from_second(created).unwrap().to_string();
-        assert!(problem.detail.contains(&theirs), "{}", problem.detail);
+        let ours = Timestamp::from_second(problem.server_time.unwrap()).unwrap().to_string();
+        assert!(problem.detail.contains(&theirs) && problem.detail.contains(&ours), "{}", problem.detail);
     }
 }
 

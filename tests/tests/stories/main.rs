@@ -19,3 +19,4 @@ mod output;
 mod placing;
 mod recovery;
 mod signals;
+mod slow;

@@ -140,7 +140,7 @@ pub async fn run(config: Config, mut stops: mpsc::UnboundedReceiver<()>) -> anyh
 }
 
 fn prepare(config: Config) -> anyhow::Result<Worker> {
-    let key = ffleet_client::load_key(&config.key_file)?;
+    let key = config.key()?;
     let mut connection = ffleet_client::Connection::new(config.coordinators.clone(), key);
     connection.ca_file.clone_from(&config.ca_file);
     connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
