@@ -1,6 +1,6 @@
 //! The program `ffleet`, run as somebody at the client's machine would.
 
-use std::{ffi::OsStr, path::Path, process::Command};
+use std::{ffi::OsStr, path::Path, process::Command, time::Duration};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -75,6 +75,13 @@ impl Ran {
         let ended = process.finished().await;
         let stderr = String::from_utf8_lossy(&ended.stderr).into_owned();
         Self { code: ended.code, stdout: ended.stdout, stderr }
+    }
+
+    /// The same for one that may take long.
+    pub async fn patiently(process: &Process, patience: Duration) -> Self {
+        let ended = tokio::time::timeout(patience, process.end()).await;
+        assert!(ended.is_ok(), "{} did not end within {patience:?}; it said:\n{}", process.name(), process.said());
+        Self::of(process).await
     }
 
     /// The same after a Ctrl-C.

@@ -7,9 +7,16 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use url::Url;
 
 use crate::{Process, places::program, setup::clean};
+
+/// The folder of a small disk for the database.
+pub(crate) const SMALL_DISK: &str = "db";
 
 /// A coordinator; clones are the same one. It keeps its port over restarts.
 #[derive(Clone)]
@@ -67,6 +74,19 @@ impl Coordinator {
         self.0.process.lock().unwrap().clone()
     }
 
+    /// What it answers to machines nearby that ask without a signature: the status and the body.
+    pub async fn asked(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address()).await.unwrap();
+        let host = self.address();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status line");
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body");
+        (status, body)
+    }
+
     /// Kills it without a word.
     pub async fn kill9(&self) {
         self.process().kill9().await;
@@ -81,12 +101,18 @@ impl Coordinator {
     }
 }
 
+/// Where the database of a fleet lies: on its small disk, if it has one.
+pub(crate) fn database(dir: &Path) -> PathBuf {
+    let small = dir.join(SMALL_DISK);
+    if small.is_dir() { small.join("ffleet.db") } else { dir.join("ffleet.db") }
+}
+
 /// Writes a coordinator's configuration: `keys` without a section, then `sections`.
 pub(crate) fn configure(dir: &Path, name: &str, listen: &str, [keys, sections]: [&str; 2]) -> PathBuf {
     let path = dir.join(format!("{name}.toml"));
     let text = format!(
         "listen = \"{listen}\"\n{keys}\n[database]\nurl = \"sqlite://{db}\"\n\n[master_key]\nfile = \"{key}\"\n\n{sections}",
-        db = dir.join("ffleet.db").display(),
+        db = database(dir).display(),
         key = dir.join("keys/master.key").display(),
     );
     fs::write(&path, text).unwrap();

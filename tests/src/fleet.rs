@@ -18,7 +18,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Setup, Wait, Worker, WorkerSetup, ending, orphans,
+    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Setup, SmallDisk, Wait, Worker, WorkerSetup, ending,
+    orphans,
 };
 
 /// Coordinators, workers and clients in a temporary folder.
@@ -31,6 +32,8 @@ pub struct Fleet {
 }
 
 pub(crate) struct Parts {
+    // Before the folder that it lies in.
+    pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
     pub(crate) coordinators: Vec<Coordinator>,
     pub(crate) proxies: Vec<Proxy>,
@@ -95,6 +98,12 @@ impl Fleet {
     #[must_use]
     pub fn coordinators(&self) -> &[Coordinator] {
         &self.parts.coordinators
+    }
+
+    /// The disk of [`Setup::small_database`].
+    #[must_use]
+    pub fn database_disk(&self) -> &SmallDisk {
+        self.parts.database_disk.as_ref().expect("a fleet that was set up with a small database")
     }
 
     /// A proxy that was set up with [`Setup::proxies`], counted from 0.

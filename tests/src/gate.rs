@@ -51,6 +51,13 @@ impl Gate {
         until(self.path(), || self.is_open()).await;
     }
 
+    /// Waits until the file has become longer than it is now, or is there at last.
+    pub async fn grows(&self) {
+        let length = || fs::metadata(&self.path).map_or(0, |data| data.len());
+        let before = length();
+        until(self.path(), || length() > before).await;
+    }
+
     /// The file's text.
     #[must_use]
     pub fn text(&self) -> String {

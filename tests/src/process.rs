@@ -13,7 +13,7 @@ use std::{
 use nix::{
     sys::{
         prctl::set_pdeathsig,
-        signal::{Signal, kill},
+        signal::{SigHandler, Signal, kill},
     },
     unistd::Pid,
 };
@@ -156,6 +156,15 @@ impl Process {
         self.0.heard.borrow().stdout.clone()
     }
 
+    /// The most memory it has ever had resident, in bytes.
+    #[must_use]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process that lives");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes");
+        kilobytes * 1024
+    }
+
     /// Kills it and waits until it is gone.
     pub async fn kill9(&self) {
         self.signal(Signal::SIGKILL);
@@ -188,9 +197,17 @@ pub(crate) struct Finished {
 
 /// A test that is killed takes its fleet with it.
 fn die_with_us(command: &mut Command) {
-    let die = || set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from);
+    let die = || {
+        // A file that may not grow is to be an error, as on a full disk, and not a death. The one that a process inherits.
+        #[expect(unsafe_code, reason = "signal(2) before exec; nobody else runs in this process yet")]
+        // SAFETY: setting a signal to be ignored runs no handler.
+        unsafe {
+            nix::sys::signal::signal(Signal::SIGXFSZ, SigHandler::SigIgn)?;
+        }
+        set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from)
+    };
     #[expect(unsafe_code, reason = "pre_exec; prctl(2) is async-signal-safe and touches no memory of ours")]
-    // SAFETY: between fork and exec only one system call is made, which allocates nothing and takes no lock.
+    // SAFETY: between fork and exec only two system calls are made, which allocate nothing and take no lock.
     unsafe {
         command.pre_exec(die);
     }

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Mutex};
 use tempfile::TempDir;
 
 use crate::{
-    Coordinator, Fleet, Proxy,
-    coordinator::{self, Server},
+    Coordinator, Fleet, Proxy, SmallDisk,
+    coordinator::{self, SMALL_DISK, Server},
     fleet::Parts,
     orphans::MARKER,
 };
@@ -29,6 +29,7 @@ client_gone_s = 10
 pub struct Setup {
     coordinators: Option<usize>,
     proxies: usize,
+    small_database: bool,
     config: String,
     server: Option<Server>,
 }
@@ -57,6 +58,13 @@ impl Setup {
         self
     }
 
+    /// Puts the database on a disk with little room ([`Fleet::database_disk`]).
+    #[must_use]
+    pub fn small_database(mut self) -> Self {
+        self.small_database = true;
+        self
+    }
+
     /// Adds sections to the coordinators' configuration.
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
@@ -72,6 +80,7 @@ impl Setup {
         for name in ["studio/gates", "keys", "logs", "bin"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
+        let database_disk = self.small_database.then(|| SmallDisk::at(&dir.path().join(SMALL_DISK), 4));
         let proxies: Vec<_> = (0..self.proxies).map(|_| Proxy::start()).collect();
         let names = public_names(&proxies);
         let config = [names.as_str(), &self.config];
@@ -92,7 +101,14 @@ impl Setup {
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
             proxy.forward_to(coordinator.address());
         }
-        Fleet::of(Parts { dir, coordinators, proxies, workers: Mutex::default(), clients: Mutex::default() })
+        Fleet::of(Parts {
+            dir,
+            coordinators,
+            proxies,
+            database_disk,
+            workers: Mutex::default(),
+            clients: Mutex::default(),
+        })
     }
 }
 

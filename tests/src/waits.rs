@@ -24,6 +24,13 @@ impl<'a> Wait<'a> {
         Self { fleet, job, patience: PATIENCE }
     }
 
+    /// For what may take longer than usual.
+    #[must_use]
+    pub fn patiently(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Waits until the job has this status. Fails the test at once if the job ends otherwise.
     pub async fn until(self, status: JobStatus) -> JobView {
         self.seen(status.as_str(), |record| match record {

@@ -23,6 +23,7 @@ pub struct WorkerSetup {
     more: String,
     paths: String,
     via: Vec<Url>,
+    state_dir: Option<PathBuf>,
 }
 
 impl WorkerSetup {
@@ -30,7 +31,16 @@ impl WorkerSetup {
     #[must_use]
     pub fn new(name: &str) -> Self {
         let (more, paths) = (String::new(), String::new());
-        Self { name: name.to_owned(), slots: 1, tags: Vec::new(), real: false, more, paths, via: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            slots: 1,
+            tags: Vec::new(),
+            real: false,
+            more,
+            paths,
+            via: Vec::new(),
+            state_dir: None,
+        }
     }
 
     /// How many tasks it runs at once.
@@ -76,6 +86,13 @@ impl WorkerSetup {
         self
     }
 
+    /// Keeps its state in this folder.
+    #[must_use]
+    pub fn state_dir(mut self, folder: &Path) -> Self {
+        self.state_dir = Some(folder.to_owned());
+        self
+    }
+
     fn write(&self, dir: &Path, direct: Vec<Url>) -> PathBuf {
         let urls = if self.via.is_empty() { direct } else { self.via.clone() };
         let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
@@ -101,7 +118,7 @@ impl WorkerSetup {
             key = key_path(dir, "farm"),
             slots = self.slots,
             tags = self.tags,
-            state = home.join("state"),
+            state = self.state_dir.clone().unwrap_or_else(|| home.join("state")),
             paths = self.paths,
             ffprobe = find("ffprobe"),
         );
@@ -171,6 +188,15 @@ impl Worker {
         let kept = || fs::read_dir(&folder).into_iter().flatten().flatten();
         let whole = |entry: fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
         until("a kept report", || kept().any(whole)).await;
+    }
+
+    /// Its disk loses what could not be sent; gives how many files that were.
+    #[must_use]
+    pub fn lose_spools(&self) -> usize {
+        let folder = self.0.dir.join("workers").join(&self.0.name).join("state/spool");
+        let files: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
+        files.iter().for_each(|file| fs::remove_file(file.path()).unwrap());
+        files.len()
     }
 
     /// Asks it to finish what runs and leave; see [`Process::ended`].

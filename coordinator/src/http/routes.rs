@@ -59,7 +59,12 @@ fn for_clients(page: &mut Page) {
         "Asks the running program to stop its way.",
         &[WrongState, Replayed],
     );
-    page.post("/v1/jobs/{id}/heartbeat", jobs::heartbeat, "The client of a monitored job is there.", &[NotMonitored]);
+    page.post(
+        "/v1/jobs/{id}/heartbeat",
+        jobs::heartbeat,
+        "The client of a monitored job is there.",
+        &[NotMonitored, Replayed],
+    );
     page.get("/v1/jobs/{id}/logs", logs::follow, "The output of a job, from a cursor on.", &[BadCursor]);
     page.get("/v1/jobs/{id}/explain", jobs::explain, "Why a job does not run yet.", &[]);
     page.get("/v1/events", events::follow, "Transitions as they happen, told at least once.", &[]);

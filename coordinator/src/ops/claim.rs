@@ -69,6 +69,13 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
                 // What the bell rang meanwhile is handed on when `waiting` is dropped.
                 Taken::Grants(grants) => return Ok(Some(ClaimAnswer { grants })),
                 Taken::Before => return granted(app, &request).await,
+                // Perhaps to another delivery of this very request, whose sender waits for the answer to this one.
+                Taken::Lost => {
+                    let before = granted(app, &request).await?;
+                    if before.is_some() {
+                        return Ok(before);
+                    }
+                }
                 Taken::WorkerChanged => continue,
             }
         }
@@ -110,6 +117,8 @@ enum Taken {
     Grants(Vec<Grant>),
     /// Another delivery of the same request was faster and has the grants.
     Before,
+    /// There was something, and somebody else has it.
+    Lost,
     /// The worker's row was written meanwhile, by its heartbeat as a rule: look at it again at once.
     WorkerChanged,
 }
@@ -121,6 +130,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
     let window = u64::from(request.free_slots) * waiting.clamp(4, 16);
     let mut numbers: VecDeque<i64> = VecDeque::new();
     let mut grants = Vec::new();
+    let mut lost = false;
     let mut after = None;
     for page in 0..PAGES {
         let mut candidates = app.store.claimable(needs, window, after.as_ref()).await?;
@@ -136,6 +146,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
             let part: Vec<Candidate> = candidates.by_ref().take(numbers.len()).collect();
             match take_these(app, who, request, &part, &mut numbers).await? {
                 Taken::Grants(mut taken) => grants.append(&mut taken),
+                Taken::Lost => lost = true,
                 Taken::WorkerChanged if !grants.is_empty() => return Ok(Taken::Grants(grants)),
                 other @ (Taken::Before | Taken::WorkerChanged) => return Ok(other),
             }
@@ -145,7 +156,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
         }
         after = last;
     }
-    Ok(Taken::Grants(grants))
+    Ok(if grants.is_empty() && lost { Taken::Lost } else { Taken::Grants(grants) })
 }
 
 /// Claims that look at the same window would all try the same rows in the same order, and all but one would lose each
@@ -189,7 +200,7 @@ async fn take_these(
     let commits = tries.iter().map(|(.., commit, _)| app.store.commit(commit.clone()));
     let results = futures_util::future::join_all(commits).await;
     let mut grants = Vec::new();
-    let (mut before, mut changed) = (false, false);
+    let (mut before, mut changed, mut lost) = (false, false, false);
     for (result, (seen, task, next, _, number)) in results.into_iter().zip(tries) {
         match result {
             Ok(()) => {
@@ -200,14 +211,18 @@ async fn take_these(
             Err(StoreError::Conflict(Conflicting::Grant)) => before = true,
             Err(StoreError::Conflict(Conflicting::Worker)) => changed = true,
             // Another worker was faster; the next row may be free.
-            Err(StoreError::Conflict(_)) => numbers.push_back(number),
+            Err(StoreError::Conflict(_)) => {
+                numbers.push_back(number);
+                lost = true;
+            }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(match (before, changed && grants.is_empty()) {
-        (true, _) => Taken::Before,
-        (false, true) => Taken::WorkerChanged,
-        (false, false) => Taken::Grants(grants),
+    Ok(match grants.is_empty() {
+        _ if before => Taken::Before,
+        true if changed => Taken::WorkerChanged,
+        true if lost => Taken::Lost,
+        true | false => Taken::Grants(grants),
     })
 }
 

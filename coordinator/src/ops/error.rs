@@ -79,6 +79,14 @@ impl From<StoreError> for OpError {
                 tracing::warn!(%cause, "the database does not answer");
                 Self::Unavailable("the database does not answer; send the request again".to_owned())
             }
+            StoreError::NoRoom(cause) => {
+                tracing::error!(%cause, "the disk of the database is full; make room, and work goes on by itself");
+                Self::Unavailable(
+                    "the disk of the coordinator's database is full; nothing was changed. Send the request again when \
+                     whoever runs it has made room"
+                        .to_owned(),
+                )
+            }
             other @ (StoreError::Corrupt { .. } | StoreError::Other(_)) => Self::Internal(anyhow::Error::new(other)),
         }
     }

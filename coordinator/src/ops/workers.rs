@@ -17,6 +17,9 @@ use crate::{
 };
 
 const TRIES: u32 = 16;
+/// A registration that was signed so many seconds before the one that stands was taken comes too late. Signatures count
+/// whole seconds, and a machine's clock may be a little behind.
+const OVERTAKEN_S: i64 = 2;
 
 /// A worker of the caller's.
 pub(super) async fn known(app: &App, who: &Caller, id: &WorkerId) -> Result<WorkerRow, OpError> {
@@ -54,6 +57,9 @@ pub async fn register(app: &App, who: &Caller, id: WorkerId, what: Registration)
             return Err(OpError::refused(Code::WorkerTaken, detail));
         }
         let now = app.store.now().await?;
+        if let Some(worker) = before.as_ref().filter(|worker| worker.incarnation != what.incarnation) {
+            not_overtaken(who, worker)?;
+        }
         let standing = before.as_ref().map_or(Standing::NEW, |worker| worker.standing);
         let again = before.as_ref().is_some_and(|worker| {
             worker.incarnation == what.incarnation && worker.standing.state != WorkerState::Offline
@@ -100,6 +106,23 @@ pub async fn register(app: &App, who: &Caller, id: WorkerId, what: Registration)
         });
     }
     Err(OpError::Unavailable("this worker registers more than once at the same time; try again".to_owned()))
+}
+
+/// The words of a start that is long over may have been held up on their way. They would end the start that stands, and
+/// nobody would be there in its place. Incarnations have no order, but their signatures have a time; one that is only
+/// wrong about it is told the right time, corrects itself and comes again.
+fn not_overtaken(who: &Caller, worker: &WorkerRow) -> Result<(), OpError> {
+    let since = worker.registered_at.as_second();
+    match &who.nonce {
+        Some(used) if used.created + OVERTAKEN_S < since => {
+            let detail = format!(
+                "worker {} has registered since this registration was signed; sign it anew, with the right time",
+                worker.id
+            );
+            Err(OpError::refused(Code::ClockSkew, detail))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn give_up_permille(app: &App) -> u32 {

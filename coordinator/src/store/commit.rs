@@ -108,6 +108,8 @@ pub(crate) struct Commit {
     pub(crate) inserts: Vec<InsertStatement>,
     /// Rows that come.
     pub(crate) rows: Rows,
+    /// Something is written that means nothing, to see whether anything can be.
+    pub(crate) touch: bool,
 }
 
 macro_rules! rows {
@@ -187,6 +189,7 @@ impl Commit {
         self.deletes.append(&mut other.deletes);
         self.inserts.append(&mut other.inserts);
         self.rows.append(&mut other.rows);
+        self.touch |= other.touch;
     }
 
     /// How much it writes, roughly; bounds a batch.

@@ -11,6 +11,9 @@ pub enum StoreError {
     /// The database does not answer or cannot be written now.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database has no room for what was to be written.
+    #[error("the database has no room: {0}")]
+    NoRoom(String),
     /// A row makes no sense.
     #[error("the row of {id} makes no sense: {why}")]
     Corrupt {
@@ -34,11 +37,18 @@ impl StoreError {
 
 impl From<sea_orm::DbErr> for StoreError {
     fn from(error: sea_orm::DbErr) -> Self {
+        const PASSING: [&str; 4] =
+            ["disk I/O error", "database is locked", "unable to open database", "readonly database"];
         let text = error.to_string();
-        let passing = matches!(error, sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_))
-            || ["database or disk is full", "disk I/O error", "database is locked", "unable to open database"]
-                .iter()
-                .any(|words| text.contains(words));
-        if passing { Self::Unavailable(text) } else { Self::Other(error) }
+        let says = |words: &str| text.contains(words);
+        if says("database or disk is full") {
+            Self::NoRoom(text)
+        } else if matches!(error, sea_orm::DbErr::ConnectionAcquire(_) | sea_orm::DbErr::Conn(_))
+            || PASSING.iter().any(|words| says(words))
+        {
+            Self::Unavailable(text)
+        } else {
+            Self::Other(error)
+        }
     }
 }

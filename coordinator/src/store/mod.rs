@@ -12,6 +12,7 @@ pub(crate) mod convert;
 mod error;
 pub(crate) mod events;
 mod guards;
+mod health;
 pub(crate) mod housekeeping;
 pub(crate) mod idempotency;
 pub(crate) mod jobs;
@@ -25,6 +26,8 @@ mod suite;
 pub(crate) mod tasks;
 pub(crate) mod workers;
 mod writer;
+
+use std::time::Instant;
 
 use ffleet_protocol::Timestamp;
 use sea_orm::DatabaseConnection;
@@ -69,9 +72,15 @@ impl Store {
         Ok(clock::now())
     }
 
-    /// Whether the database can be written: an empty transaction, through the same writer as everything else.
+    /// Whether the database can be written, asked through the same writer as everything else. Where nothing has been
+    /// written lately, something is.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        self.commit(commit::Commit::default()).await
+        let touch = self.writer.health().is_stale(Instant::now());
+        self.commit(commit::Commit { touch, ..commit::Commit::default() }).await?;
+        match self.writer.health().trouble(Instant::now()) {
+            None => Ok(()),
+            Some(cause) => Err(StoreError::Unavailable(cause)),
+        }
     }
 }
 

@@ -5,11 +5,14 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, commit::Commit, guards::Facts};
+use super::{StoreError, commit::Commit, guards::Facts, health::Health};
 use crate::sabotage;
 
 /// Commits that wait for the writer; more than that and callers wait to be heard.
@@ -31,6 +34,7 @@ struct Asked {
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Asked>,
+    health: Arc<Health>,
 }
 
 impl std::fmt::Debug for Asked {
@@ -43,8 +47,14 @@ impl Writer {
     /// Starts the writer over a connection that nobody else uses. It ends when the last `Writer` is dropped.
     pub(crate) fn start(db: DatabaseConnection) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
-        tokio::spawn(run(db, asked));
-        Self { queue }
+        let health = Arc::<Health>::default();
+        tokio::spawn(run(db, asked, Arc::clone(&health)));
+        Self { queue, health }
+    }
+
+    /// What its writes have shown.
+    pub(super) fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Commits. `Ok` means that it is on disk.
@@ -60,7 +70,7 @@ impl Writer {
     }
 }
 
-async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>) {
+async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>, health: Arc<Health>) {
     while let Some(first) = queue.recv().await {
         let mut weight = first.commit.weight();
         let mut batch = vec![first];
@@ -75,40 +85,51 @@ async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>) {
             drop(asked.answer.send(Err(busy)));
         }
         if !batch.is_empty() {
-            write(&db, batch).await;
+            write(&db, batch, &health).await;
         }
     }
 }
 
 /// Writes a batch; if it fails as a whole, each commit by itself, so that one that cannot be written harms no other.
-async fn write(db: &DatabaseConnection, batch: Vec<Asked>) {
+async fn write(db: &DatabaseConnection, batch: Vec<Asked>, health: &Health) {
     let (commits, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|asked| (asked.commit, asked.answer)).unzip();
     if commits.len() > 1 {
-        match transaction(db, commits.clone()).await {
+        match transaction(db, commits.clone(), health).await {
             Ok(results) => return answers.into_iter().zip(results).for_each(|(to, result)| drop(to.send(result))),
             Err(error) => tracing::warn!(%error, commits = commits.len(), "a batch failed; writing one by one"),
         }
     }
     for (commit, to) in commits.into_iter().zip(answers) {
-        let result = match transaction(db, vec![commit]).await {
+        let result = match transaction(db, vec![commit], health).await {
             Ok(mut results) => results.pop().unwrap_or(Ok(())),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let error = error.into();
+                health.failed(&error, Instant::now());
+                Err(error)
+            }
         };
         drop(to.send(result));
     }
 }
 
-async fn transaction(db: &DatabaseConnection, commits: Vec<Commit>) -> Result<Vec<Result<(), StoreError>>, DbErr> {
+async fn transaction(
+    db: &DatabaseConnection,
+    commits: Vec<Commit>,
+    health: &Health,
+) -> Result<Vec<Result<(), StoreError>>, DbErr> {
     let mode = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
     let tx = db.begin_with_options(mode).await?;
     let (results, admitted) = decide(&tx, commits).await?;
-    if let Some(commit) = admitted {
-        apply(&tx, commit).await?;
-    }
+    let Some(commit) = admitted else { return tx.commit().await.map(|()| results) };
+    let (touch, real) = (commit.touch, commit.weight() > 1);
+    apply(&tx, commit).await?;
     tx.commit().await?;
+    if touch || real {
+        health.written(!real, Instant::now());
+    }
     Ok(results)
 }
 
@@ -144,6 +165,10 @@ async fn apply(tx: &DatabaseTransaction, commit: Commit) -> Result<(), DbErr> {
     }
     for insert in &commit.inserts {
         tx.execute(insert).await?;
+    }
+    if commit.touch {
+        // A number of SQLite's that is free for applications. An update that changes nothing would write nothing.
+        tx.execute_unprepared(&format!("PRAGMA user_version = {}", rand::random_range(0..i32::MAX))).await?;
     }
     commit.rows.insert(tx).await
 }

@@ -28,7 +28,7 @@ use std::{fmt, path::Path};
 
 use uuid::Uuid;
 
-use crate::Fleet;
+use crate::{Fleet, coordinator};
 
 pub use history::{Attempt, Chunk, Event, History, Job, Key, Span, Task};
 
@@ -137,7 +137,7 @@ impl Fleet {
     /// # Panics
     /// Naming every violation.
     pub async fn check_history(&self) {
-        let broken = broken(&self.dir().join("ffleet.db")).await;
+        let broken = broken(&coordinator::database(self.dir())).await;
         assert!(broken.is_empty(), "the history is not legal:\n{}", broken.join("\n"));
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    faults::{Shared, Traffic, Way},
+    faults::{Answered, Shared, Traffic, Way},
     http::{AnswerHead, Body, Malformed, RequestHead},
     rules::{Act, Kept, Rule},
 };
@@ -122,9 +122,9 @@ impl Connection {
     async fn exchange(&mut self, head: RequestHead) -> Result<(), Over> {
         self.shared.done.send_modify(|done| done.exchanges += 1);
         let Some(rule) = self.shared.rule_for(&head.method, &head.path) else {
-            let method = head.method.clone();
+            let (method, path) = (head.method.clone(), head.path.clone());
             self.forward_request(head).await?;
-            return self.forward_answer(&method).await;
+            return self.forward_answer(method, path).await;
         };
         let method = head.method.clone();
         let request = self.whole_request(head).await.inspect_err(|_| rule.give_back())?;
@@ -169,10 +169,13 @@ impl Connection {
                 self.pass(Way::Answer, &chosen.unwrap_or_default()).await
             }
             Act::Keep => {
-                let kept = Kept { method, bytes: request, rule: rule.clone() };
-                self.shared.kept.lock().unwrap().push(kept);
-                self.shared.count(|faults| &mut faults.kept);
+                self.keep(method, request, rule);
                 Err(Over::Closed)
+            }
+            Act::Record => {
+                let (_, answer) = self.delivered(&method, &request, Extent::Whole).await.ok_or(Over::Unreachable)?;
+                self.keep(method, request, rule);
+                self.pass(Way::Answer, &answer).await
             }
             Act::Cut { way: Way::Request, after } => {
                 self.reach().await?;
@@ -189,6 +192,11 @@ impl Connection {
                 Err(Over::Cut)
             }
         }
+    }
+
+    fn keep(&self, method: String, bytes: Bytes, rule: &Rule) {
+        self.shared.kept.lock().unwrap().push(Kept { method, bytes, rule: rule.clone() });
+        self.shared.count(|faults| &mut faults.kept);
     }
 
     async fn whole_request(&mut self, head: RequestHead) -> Result<Bytes, Over> {
@@ -220,14 +228,18 @@ impl Connection {
         Ok(())
     }
 
-    async fn forward_answer(&mut self, method: &str) -> Result<(), Over> {
+    async fn forward_answer(&mut self, method: String, path: String) -> Result<(), Over> {
         let mut body = Body::Over;
         let mut begun = false;
         loop {
-            if !begun && let Some(head) = AnswerHead::of(&self.from_upstream, method)? {
+            if !begun && let Some(head) = AnswerHead::of(&self.from_upstream, &method)? {
                 let start = self.from_upstream.split_to(head.len);
                 self.pass(Way::Answer, &start).await?;
                 begun = head.status >= 200;
+                if begun {
+                    let answered = Answered { method: method.clone(), path: path.clone(), status: head.status };
+                    self.shared.done.send_modify(|done| done.answers.push(answered));
+                }
                 body = head.body;
             }
             if begun && !self.from_upstream.is_empty() {

@@ -75,6 +75,18 @@ pub(super) struct Done {
     pub(super) listens: bool,
     pub(super) connections: u64,
     pub(super) exchanges: u64,
+    pub(super) answers: Vec<Answered>,
+}
+
+/// A request, and how the answer began that was passed on to whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query.
+    pub path: String,
+    /// The answer's status.
+    pub status: u16,
 }
 
 /// What the connections of a proxy and the test that steers it share.

@@ -38,7 +38,7 @@ use self::{
     faults::Shared,
 };
 pub use self::{
-    faults::{Faults, Traffic, Way},
+    faults::{Answered, Faults, Traffic, Way},
     rules::{On, Rule},
 };
 use crate::PATIENCE;
@@ -191,6 +191,12 @@ impl Proxy {
     #[must_use]
     pub fn exchanges(&self) -> u64 {
         self.0.shared.done.borrow().exchanges
+    }
+
+    /// Every answer that was passed on since the proxy was started, in their order.
+    #[must_use]
+    pub fn answers(&self) -> Vec<Answered> {
+        self.0.shared.done.borrow().answers.clone()
     }
 
     /// Waits until the faults are as wanted.

@@ -17,6 +17,8 @@ pub(super) enum Act {
     Repeat { times: usize, answer: usize, at_once: bool },
     /// It does not arrive until somebody says so.
     Keep,
+    /// It arrives, and once more when somebody says so.
+    Record,
     /// The connection ends after so many bytes of it.
     Cut { way: Way, after: u64 },
 }
@@ -87,6 +89,11 @@ impl<'a> On<'a> {
     /// It does not arrive and its connection is closed; [`super::Proxy::deliver_late`] lets it arrive after all.
     pub fn keep(self) -> Rule {
         self.order(Act::Keep)
+    }
+
+    /// It arrives and is answered as usual, and [`super::Proxy::deliver_late`] lets it arrive once more.
+    pub fn record(self) -> Rule {
+        self.order(Act::Record)
     }
 
     /// Its connection is closed after `after` bytes of the request (`Way::Request`) or of its answer.

@@ -1,5 +1,7 @@
 //! Things die and come back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ffleet_protocol::{
     job::AttemptEnd,
     log::FollowRecord,
@@ -136,6 +138,34 @@ async fn an_end_that_could_not_be_told_is_told_after_the_restart() {
     let end = fleet.wait(id).until(JobStatus::Completed).await;
     assert_eq!(end.tasks[0].attempts.len(), 1);
     assert_eq!(over.text(), "once\n", "it was not run again");
+}
+
+#[tokio::test]
+async fn a_task_that_kills_its_workers_ends_as_poison_and_leaves_the_others_alone() {
+    let fleet = Fleet::start().await;
+    let mut workers = BTreeMap::new();
+    for name in ["one", "two", "three"] {
+        workers.insert(name.to_owned(), fleet.worker(name).await);
+    }
+    let poison = fleet.submit(&job(["-fake-say", "up", "-fake-kill-worker", "9"])).await;
+    let mut others = Vec::new();
+    for attempt in 1..=3 {
+        let worker = &workers[&fleet.wait(poison).until_attempt(attempt).await];
+        worker.process().ended().await;
+        others.push(fleet.submit(&job(["-fake-say", "x"])).await);
+        // The next start of it says that the one before has died; nobody has to wait for the lease.
+        worker.restart().await;
+    }
+    let end = fleet.wait(poison).until(JobStatus::Failed).await;
+    assert_eq!(end.summary.outcome.unwrap().failure.unwrap().as_str(), "poison");
+    let task = &end.tasks[0];
+    assert_eq!((task.crashes, task.failures, task.epoch), (3, 0, 3));
+    let tried: BTreeSet<_> = task.attempts.iter().map(|attempt| attempt.worker.to_string()).collect();
+    assert_eq!(tried.len(), 3, "each worker was avoided after it had died: {tried:?}");
+    for id in others {
+        let end = fleet.wait(id).until(JobStatus::Completed).await;
+        assert_eq!((end.tasks[0].crashes, end.tasks[0].failures), (0, 0));
+    }
 }
 
 #[tokio::test]

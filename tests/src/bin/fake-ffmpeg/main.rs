@@ -14,6 +14,9 @@
 //! | `-fake-bytes SEED:N` | N bytes on stdout that only depend on SEED (see [`noise::noise`]) |
 //! | `-fake-flood N` | N bytes of stderr in lines of 80 |
 //! | `-fake-flood-cr N` | the same with carriage returns |
+//! | `-fake-flood-long N` | N bytes of stderr in lines of 1,000 |
+//! | `-fake-err-bytes SEED:N` | as `-fake-bytes`, on stderr |
+//! | `-fake-slow N:MS` | `line 1` … `line N` on stderr, each after MS milliseconds, like an encoder at work |
 //! | `-fake-progress N` | N blocks to the target of `-progress`, one for each 40 ms of media; nothing without a target |
 //! | `-fake-touch FILE` | makes an empty file: "I am here" |
 //! | `-fake-append FILE TEXT` | adds a line to a file |
@@ -24,6 +27,7 @@
 //! | `-fake-gate FILE` | waits for the file |
 //! | `-fake-hang` | waits for ever |
 //! | `-fake-child FILE` | starts a child that hangs and minds nothing, and writes its process id to the file |
+//! | `-fake-kill-worker N` | sends signal N to whoever started it |
 //! | `-fake-exit CODE` | ends with this code |
 //! | `-fake-signal N` | ends by this signal |
 //!

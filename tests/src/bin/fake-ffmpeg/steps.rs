@@ -12,7 +12,7 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, raise},
+    sys::signal::{Signal, kill, raise},
     unistd::Pid,
 };
 use signal_hook::{consts::SIGKILL, low_level::emulate_default_handler};
@@ -51,11 +51,17 @@ fn one(step: &str, value: &OsStr, progress: Option<&OsString>, stops: &Stops) ->
         "status" => numbered(&mut stderr().lock(), "frame= ", number(&text)?, "\r", stops),
         "out-lines" => numbered(&mut stdout().lock(), "out ", number(&text)?, "\n", stops),
         "bytes" => {
-            let (seed, count) = text.split_once(':').ok_or_else(|| Over::Broken(format!("{text}: not SEED:N")))?;
-            done(stdout().write_all(&noise(number(seed)?, number(count)?)).and_then(|()| stdout().flush()))
+            let (seed, count) = two_numbers(&text)?;
+            done(stdout().write_all(&noise(seed, count)).and_then(|()| stdout().flush()))
         }
-        "flood" => flood(number(&text)?, b'\n', stops),
-        "flood-cr" => flood(number(&text)?, b'\r', stops),
+        "err-bytes" => {
+            let (seed, count) = two_numbers(&text)?;
+            done(stderr().write_all(&noise(seed, count)))
+        }
+        "slow" => slow(two_numbers(&text)?, stops),
+        "flood" => flood(number(&text)?, 80, b'\n', stops),
+        "flood-cr" => flood(number(&text)?, 80, b'\r', stops),
+        "flood-long" => flood(number(&text)?, 1_000, b'\n', stops),
         "progress" => match progress {
             Some(target) => tell_progress(target, number(&text)?, stops),
             None => Ok(()),
@@ -69,6 +75,11 @@ fn one(step: &str, value: &OsStr, progress: Option<&OsString>, stops: &Stops) ->
             stops.wait_until(|| gate.exists())
         }
         "child" => start_child(&path(value)),
+        "kill-worker" => {
+            let signal = i32::try_from(number(&text)?).ok().and_then(|number| Signal::try_from(number).ok());
+            let signal = signal.ok_or_else(|| Over::Broken(format!("{text} is no signal")))?;
+            kill(Pid::parent(), signal).map_err(|error| Over::Broken(error.to_string()))
+        }
         "exit" => Err(Over::Exit(u8::try_from(number(&text)?).map_err(|_| Over::Broken(text.into_owned()))?)),
         "signal" => {
             let number = i32::try_from(number(&text)?).map_err(|_| Over::Broken(text.clone().into_owned()))?;
@@ -109,9 +120,18 @@ fn work(time: Duration, stops: &Stops) -> Result<(), Over> {
     Ok(())
 }
 
-fn flood(count: u64, end: u8, stops: &Stops) -> Result<(), Over> {
-    let mut line = [b'x'; 80];
-    line[79] = end;
+fn slow((count, pause_ms): (u64, u64), stops: &Stops) -> Result<(), Over> {
+    for n in 1..=count {
+        let until = Instant::now() + Duration::from_millis(pause_ms);
+        stops.wait_until(|| Instant::now() >= until)?;
+        done(writeln!(stderr(), "line {n}"))?;
+    }
+    Ok(())
+}
+
+fn flood(count: u64, length: usize, end: u8, stops: &Stops) -> Result<(), Over> {
+    let mut line = vec![b'x'; length];
+    line[length - 1] = end;
     let mut left = usize::try_from(count).unwrap_or(usize::MAX);
     while left > 0 {
         let part = left.min(line.len());
@@ -179,6 +199,11 @@ fn path(value: &OsStr) -> PathBuf {
 
 fn number(text: &str) -> Result<u64, Over> {
     text.parse().map_err(|_| Over::Broken(format!("{text:?} is no number")))
+}
+
+fn two_numbers(text: &str) -> Result<(u64, u64), Over> {
+    let (first, second) = text.split_once(':').ok_or_else(|| Over::Broken(format!("{text}: not two numbers")))?;
+    Ok((number(first)?, number(second)?))
 }
 
 fn done(result: io::Result<()>) -> Result<(), Over> {
