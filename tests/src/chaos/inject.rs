@@ -169,22 +169,30 @@ async fn disturb(line: [&Proxy; 2], fault: &Fault) -> bool {
             _ => proxy.reset(),
         }
     }
+    // The kernel refuses, so the proxy counts nothing; whoever tries to connect feels it.
+    let refused = fault.kind == Kind::Refuse && is_refused(line[0]).await;
     last(fault.time).await;
-    let resets = matches!(fault.kind, Kind::Reset | Kind::Refuse);
-    let felt = came(SOON, || {
-        // One that began when the connections of before had just ended hits nobody; then once more.
-        if resets && total(&line) == before {
-            line.into_iter().for_each(Proxy::reset);
-        }
-        total(&line) > before
-    })
-    .await;
+    let felt = refused
+        || came(SOON, || {
+            // One that began when the connections of before had just ended hits nobody; then once more.
+            if fault.kind == Kind::Reset && total(&line) == before {
+                line.into_iter().for_each(Proxy::reset);
+            }
+            total(&line) > before
+        })
+        .await;
     line.into_iter().for_each(Proxy::heal);
     if fault.kind == Kind::BlackHole {
         // Connections that lost bytes never pass any again; their ends would wait for long.
         line.into_iter().for_each(Proxy::reset);
     }
     felt
+}
+
+/// Whether nobody can connect.
+async fn is_refused(proxy: &Proxy) -> bool {
+    let tried = tokio::net::TcpStream::connect(proxy.address()).await;
+    tried.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// Something happens to the next request of a kind on a line.
