@@ -13,9 +13,9 @@ use crate::{
     auth::{AccountCache, Keyring},
     config::Config,
     domain::{Defaults, Policy},
-    janitor::Patience,
+    janitor::{Patience, Slice},
     notify::Bells,
-    ops::{FairTurns, KnownWorkers},
+    ops::{FairTurns, Followed, KnownWorkers},
     plan::Rules,
     store::{
         Store,
@@ -42,9 +42,11 @@ pub struct App {
     pub(crate) needs: Needs,
     pub(crate) workers: KnownWorkers,
     pub(crate) turns: FairTurns,
+    pub(crate) followed: Followed,
     started: Instant,
     janitor: AtomicI64,
     pub(crate) patience: Patience,
+    pub(crate) retention_slice: Slice,
 }
 
 impl App {
@@ -53,6 +55,7 @@ impl App {
     pub fn new(config: Config, store: Store, keyring: Keyring) -> Self {
         Self {
             patience: Patience::new(config.timing.lease_s),
+            retention_slice: Slice::default(),
             config,
             store,
             bells: Bells::default(),
@@ -62,6 +65,7 @@ impl App {
             needs: Needs::default(),
             workers: KnownWorkers::default(),
             turns: FairTurns::default(),
+            followed: Followed::default(),
             started: Instant::now(),
             janitor: AtomicI64::new(0),
         }

@@ -15,6 +15,7 @@ use crate::{
 
 /// One piece of output. Records of an attempt are numbered from 1 without gaps, over all streams together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "Wire")]
 pub struct Record {
     /// Its number; for a declared loss the first number of the range.
     pub seq: u64,
@@ -28,6 +29,36 @@ pub struct Record {
     /// What ended it, on stderr; absent on other streams and where output ended without either.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<LineEnd>,
+}
+
+/// A record as it is read. Its fields are named here one by one because serde would otherwise keep all of them until it knows
+/// which of the three kinds of data they make, which costs several times the reading: and there are very many records.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    seq: u64,
+    stream: Stream,
+    at: Timestamp,
+    text: Option<String>,
+    b64: Option<String>,
+    dropped: Option<Dropped>,
+    #[serde(default)]
+    end: Option<LineEnd>,
+}
+
+impl TryFrom<Wire> for Record {
+    type Error = &'static str;
+
+    fn try_from(wire: Wire) -> Result<Self, Self::Error> {
+        let Wire { seq, stream, at, text, b64, dropped, end } = wire;
+        let data = match (text, b64, dropped) {
+            (Some(text), None, None) => Data::Text(text),
+            (None, Some(text), None) => Data::B64(text),
+            (None, None, Some(dropped)) => Data::Dropped(dropped),
+            _ => return Err("a record has exactly one of the fields `text`, `b64` and `dropped`"),
+        };
+        Ok(Self { seq, stream, at, data, end })
+    }
 }
 
 impl Record {
@@ -325,6 +356,24 @@ mod tests {
         cursor.tasks.insert(TaskId::new(), Position { epoch: 2, seq: 17, stdout_seq: 0, end_told: true });
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         assert_eq!("%%".parse::<Cursor>(), Err(BadCursor));
+    }
+
+    #[test]
+    fn a_record_has_one_kind_of_data_and_nothing_unknown() {
+        let read = |data: &str| {
+            let text = format!(r#"{{"seq":1,"stream":"stderr","at":"2026-01-02T03:04:05Z"{data}}}"#);
+            serde_json::from_str::<Record>(&text)
+        };
+        assert_eq!(read(r#","text":"a""#).unwrap().data, Data::Text("a".to_owned()));
+        assert_eq!(read(r#","b64":"AA==","end":"cr""#).unwrap().end, Some(LineEnd::Cr));
+        let dropped = read(r#","dropped":{"to":7,"reason":"log_cap"}"#).unwrap();
+        assert_eq!(dropped.last_seq(), 7);
+        for bad in ["", r#","text":"a","b64":"AA==""#, r#","text":"a","colour":"red""#, r#","text":null"#] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        let followed = FollowRecord::Output { task: TaskId::new(), epoch: 1, record: dropped };
+        let text = serde_json::to_string(&followed).unwrap();
+        assert_eq!(serde_json::from_str::<FollowRecord>(&text).unwrap(), followed);
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod fleet;
 mod gate;
 mod hand;
 mod jobs;
+pub mod load;
 #[path = "bin/fake-ffmpeg/noise.rs"]
 mod noise;
 mod orphans;

@@ -196,7 +196,7 @@ pub(crate) struct Finished {
 }
 
 /// A test that is killed takes its fleet with it.
-fn die_with_us(command: &mut Command) {
+pub(crate) fn die_with_us(command: &mut Command) {
     let die = || {
         // A file that may not grow is to be an error, as on a full disk, and not a death. The one that a process inherits.
         #[expect(unsafe_code, reason = "signal(2) before exec; nobody else runs in this process yet")]

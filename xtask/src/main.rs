@@ -1,7 +1,9 @@
-//! The commands people run in this repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask chaos`.
+//! The commands people run in this repository: `cargo xtask demo`, `cargo xtask test`, `cargo xtask chaos`,
+//! `cargo xtask bench`.
 //!
 //! Each installs what it needs first, so that a bare Debian machine with Rust and a clone is enough.
 
+mod bench;
 mod chaos;
 mod demo;
 mod fuzz;
@@ -29,6 +31,7 @@ Examples:
   cargo xtask test --only test      the tests alone
   cargo xtask chaos --seed 7        many jobs among many faults, and every promise kept
   cargo xtask fuzz                  look for bytes that the parsers do not stand, for 30 seconds each
+  cargo xtask bench                 what it does in a second, and what it costs, on this machine
   cargo xtask install               install what the other two need, and nothing else";
 
 #[derive(Subcommand)]
@@ -41,6 +44,8 @@ enum Command {
     Chaos(chaos::Args),
     /// Feed the parsers with whatever libFuzzer comes up with
     Fuzz(fuzz::Args),
+    /// Measure the released programs on this machine
+    Bench(bench::Args),
     /// Install the programs that demo and test need (ffmpeg, ffprobe)
     Install,
 }
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Chaos(args) => chaos::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Install => install::ffmpeg(),
     };
     match done {

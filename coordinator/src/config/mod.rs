@@ -31,7 +31,7 @@ pub struct Config {
     pub public_base_path: String,
     /// Proxies whose `X-Forwarded-For` is believed, as networks. None
     pub trusted_proxies: Vec<IpNet>,
-    /// Networks from which `/health` and `/openapi.json` may be read. This machine and private networks
+    /// Networks from which `/health`, `/metrics` and `/openapi.json` may be read. This machine and private networks
     pub machine_networks: Vec<IpNet>,
     /// Certificate and key, to serve HTTPS. Off: a proxy does it, or the network is trusted. Off
     pub tls: Option<Tls>,

@@ -18,6 +18,7 @@ mod front;
 mod health;
 mod jobs;
 mod logs;
+mod metrics;
 mod openapi;
 mod page;
 mod params;

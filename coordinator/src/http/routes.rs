@@ -6,7 +6,7 @@
 use actix_web::web::ServiceConfig;
 use ffleet_protocol::problem::Code::{self, *};
 
-use super::{accounts, claims, events, health, jobs, logs, page::Page, tasks, watch, workers};
+use super::{accounts, claims, events, health, jobs, logs, metrics, page::Page, tasks, watch, workers};
 
 /// What may be wrong with a job.
 const SPEC: [Code; 12] = [
@@ -134,5 +134,6 @@ fn for_machines(page: &mut Page) {
     page.group("machines", "Load balancers and monitoring nearby, without a signature.");
     page.probe("/health/live", health::live, "The process answers.", &[]);
     page.probe("/health/ready", health::ready, "Requests may be sent here.", &[]);
+    page.get("/metrics", metrics::metrics, "Counters, in the text format of Prometheus.", &[]);
     page.get("/openapi.json", health::document, "This description.", &[]);
 }

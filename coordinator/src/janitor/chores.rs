@@ -1,6 +1,6 @@
 //! The chores.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ffleet_protocol::{
     id::{RequestId, TaskId},
@@ -223,15 +223,18 @@ async fn unblocked(app: &App, actor: &Actor) -> Result<Batch, OpError> {
 }
 
 async fn retention(app: &App) -> Result<Batch, OpError> {
-    let jobs = app.store.expired(app.store.now().await?, ROWS).await?;
+    let rows = app.retention_slice.rows();
+    let jobs = app.store.expired(app.store.now().await?, rows).await?;
     if jobs.is_empty() {
         return Ok(Batch::default());
     }
     // Output first: it is the bulk, and a job whose rows are gone could not lead to it any more.
-    let chunks = app.store.purge_output(&jobs, ROWS).await?;
-    if chunks >= ROWS {
-        return Ok(Batch { done: chunks, full: true });
+    let began = Instant::now();
+    let chunks = app.store.purge_output(&jobs, rows).await?;
+    if chunks < rows {
+        app.store.purge(&jobs).await?;
     }
-    app.store.purge(&jobs).await?;
-    Ok(batch(jobs.len() as u64))
+    app.retention_slice.took(began.elapsed());
+    let done = jobs.len() as u64;
+    Ok(if chunks < rows { Batch { done, full: done >= rows } } else { Batch { done: 0, full: true } })
 }

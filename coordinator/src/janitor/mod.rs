@@ -3,6 +3,7 @@
 
 mod chores;
 mod patience;
+mod slice;
 
 use std::{
     collections::BTreeMap,
@@ -13,13 +14,15 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{app::App, ops::OpError};
+use chores::Batch;
 pub use chores::Chore;
 pub use patience::Patience;
+pub(crate) use slice::Slice;
 
-/// Writer time that housekeeping may take before it lets others go first.
+/// Between two batches others go first.
 const BREATH: Duration = Duration::from_millis(5);
-/// Batches of one chore in one round; a backlog beyond that waits for the next round.
-const BATCHES: u32 = 200;
+/// How long one chore goes on in one round; a backlog beyond that waits for the next round, which begins at once.
+const ROUND: Duration = Duration::from_secs(2);
 
 /// Runs every chore in its time until `stop`.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
@@ -36,8 +39,12 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
             if chore.ends_leases() && !app.patience.is_over(now) {
                 continue;
             }
-            if let Err(error) = all_batches(&app, *chore).await {
-                tracing::warn!(chore = chore.name(), %error, "a chore of the janitor failed; it comes round again");
+            match all_batches(&app, *chore).await {
+                Ok(Batch { full: true, .. }) => drop(due.remove(chore.name())),
+                Ok(Batch { full: false, .. }) => {}
+                Err(error) => {
+                    tracing::warn!(chore = chore.name(), %error, "a chore of the janitor failed; it comes round again");
+                }
             }
         }
         app.janitor_was_here();
@@ -54,27 +61,26 @@ pub async fn once(app: &App) -> Result<BTreeMap<String, u64>, OpError> {
     let mut done = BTreeMap::new();
     let too_early = !app.patience.is_over(Instant::now());
     for chore in Chore::ALL.iter().filter(|chore| !(chore.ends_leases() && too_early)) {
-        done.insert(chore.name().to_owned(), all_batches(app, *chore).await?);
+        done.insert(chore.name().to_owned(), all_batches(app, *chore).await?.done);
     }
     Ok(done)
 }
 
-async fn all_batches(app: &App, chore: Chore) -> Result<u64, OpError> {
-    let mut all = 0;
-    for _ in 0..BATCHES {
-        let began = Instant::now();
+/// Batches until there is nothing more to do or the round is over.
+async fn all_batches(app: &App, chore: Chore) -> Result<Batch, OpError> {
+    let (mut all, began) = (Batch::default(), Instant::now());
+    loop {
         let batch = chore.once(app).await?;
         // A long round is no outage: this process is at work.
         app.patience.heard(true, Instant::now());
         app.janitor_was_here();
-        all += batch.done;
-        if !batch.full {
-            break;
+        all.done += batch.done;
+        all.full = batch.full;
+        if !batch.full || began.elapsed() >= ROUND {
+            return Ok(all);
         }
-        // Whoever waits for the writer goes first.
-        tokio::time::sleep(began.elapsed().min(BREATH)).await;
+        tokio::time::sleep(BREATH).await;
     }
-    Ok(all)
 }
 
 /// Between three quarters of a time and a quarter more: several coordinators do not sweep in step.

@@ -89,6 +89,12 @@ impl Bells {
         Listening { bells: self.clone(), topics: topics.to_vec(), notify }
     }
 
+    /// The number of the last ring of this topic; it grows with every ring.
+    #[must_use]
+    pub(crate) fn last_ring(&self, topic: &Topic) -> u64 {
+        self.state().topics.get(topic).map_or(0, |bell| bell.last)
+    }
+
     /// Begins to wait for a task with one of these needs; `newest` is the newest need that was looked at.
     #[must_use]
     pub fn wait_for_work(&self, needs: Vec<i64>, newest: i64) -> Waiting {

@@ -2,7 +2,11 @@
 //!
 //! A follower's place is in its cursor and nowhere else, so any coordinator can go on where another one stopped.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use ffleet_protocol::{
@@ -15,7 +19,10 @@ use ffleet_protocol::{
 };
 use futures_util::stream::{self, Stream};
 
-use super::{Caller, OpError, no_such_job};
+use super::{
+    Caller, OpError, no_such_job,
+    shared::{Look, Page, Place, Shared},
+};
 use crate::{
     app::App,
     notify::Listening,
@@ -38,6 +45,9 @@ struct Follower {
     cursor: Cursor,
     follow: bool,
     listening: Listening,
+    shared: Arc<Shared>,
+    /// Found and not handed on yet.
+    ready: VecDeque<Bytes>,
     told_status: Option<JobStatus>,
     told_progress: HashMap<TaskId, String>,
     quiet_since: tokio::time::Instant,
@@ -56,6 +66,8 @@ pub async fn open(
     app.store.job(job).await?.filter(|row| who.sees(&row.requester)).ok_or_else(no_such_job)?;
     let listening = app.bells.listen(&[Topic::Job(job)]);
     let follower = Follower {
+        shared: app.followed.join(job),
+        ready: VecDeque::new(),
         app,
         job,
         cursor,
@@ -75,7 +87,10 @@ pub async fn open(
 /// What one look found.
 #[derive(Default)]
 struct Found {
-    lines: Vec<u8>,
+    pieces: VecDeque<Bytes>,
+    bytes: usize,
+    /// Lines of our own that go behind the last piece.
+    said: Vec<u8>,
     moved: bool,
     /// There is more to read at once.
     more: bool,
@@ -83,28 +98,49 @@ struct Found {
 
 impl Found {
     fn say(&mut self, record: &FollowRecord) {
-        self.lines.extend_from_slice(json(record).as_bytes());
-        self.lines.push(b'\n');
+        self.said.extend_from_slice(json(record).as_bytes());
+        self.said.push(b'\n');
+    }
+
+    /// Lines that all followers share: handed on as they are.
+    fn pass_on(&mut self, lines: Bytes) {
+        if !lines.is_empty() {
+            self.bytes += lines.len();
+            self.close();
+            self.pieces.push_back(lines);
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.said.is_empty() {
+            self.pieces.push_back(std::mem::take(&mut self.said).into());
+        }
     }
 }
 
 impl Follower {
     async fn next(&mut self) -> Option<Bytes> {
-        while !self.over && !self.app.leaving.is_cancelled() {
-            let lines = match self.look().await {
-                Ok(lines) => lines,
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(piece);
+            }
+            if self.over || self.app.leaving.is_cancelled() {
+                return None;
+            }
+            match self.look().await {
+                Ok(found) => self.ready = found,
                 Err(error) => {
                     // The connection ends without an outcome, and whoever follows asks again from its cursor.
                     tracing::warn!(job.id = %self.job, %error, "a follower of job {} is cut off", self.job);
                     return None;
                 }
-            };
-            if !lines.is_empty() {
+            }
+            if !self.ready.is_empty() {
                 self.quiet_since = tokio::time::Instant::now();
-                return Some(Bytes::from(lines));
+                continue;
             }
             if self.over {
-                break;
+                return None;
             }
             let alive = self.quiet_since + Duration::from_secs(limits::KEEP_ALIVE_S);
             tokio::select! {
@@ -117,36 +153,37 @@ impl Follower {
                 }
             }
         }
-        None
     }
 
     /// The job's row is read before its output. Once it says that the job has ended, every record is there: an end is not
     /// taken before all output is.
-    async fn look(&mut self) -> Result<Vec<u8>, OpError> {
-        let seen = self.app.store.seen_job(self.job).await?.ok_or_else(no_such_job)?;
+    async fn look(&mut self) -> Result<VecDeque<Bytes>, OpError> {
+        let look = self.shared.look(&self.app).await?;
+        let seen = &look.seen;
         let mut found = Found::default();
         if self.told_status != Some(seen.job.status) {
             self.told_status = Some(seen.job.status);
             found.say(&FollowRecord::Status { job: self.job, status: seen.job.status });
         }
         let attempts =
-            if self.needs_attempts(&seen) { self.app.store.attempts(self.job).await? } else { HashMap::new() };
+            if self.needs_attempts(seen) { self.shared.attempts(&self.app, &look).await? } else { Arc::default() };
         for task in &seen.tasks {
             let attempts = attempts.get(&task.task.id).map(Vec::as_slice).unwrap_or_default();
-            self.task(&seen, task, attempts, &mut found).await?;
+            self.task(&look, task, attempts, &mut found).await?;
             self.progress(task, &mut found);
         }
         if found.moved {
             found.say(&FollowRecord::Cursor { cursor: self.cursor.clone() });
         }
         if !found.more {
-            if let Some(outcome) = seen.job.outcome {
-                found.say(&FollowRecord::Outcome { job: self.job, outcome });
+            if let Some(outcome) = &seen.job.outcome {
+                found.say(&FollowRecord::Outcome { job: self.job, outcome: outcome.clone() });
                 self.over = true;
             }
             self.over |= !self.follow;
         }
-        Ok(found.lines)
+        found.close();
+        Ok(found.pieces)
     }
 
     fn place(&self, task: TaskId) -> Position {
@@ -164,13 +201,13 @@ impl Follower {
     /// Goes through the attempts of a task, from the follower's place to the current one.
     async fn task(
         &mut self,
-        seen: &SeenJob,
+        look: &Look,
         task: &SeenTask,
         attempts: &[AttemptView],
         found: &mut Found,
     ) -> Result<(), OpError> {
         let id = task.task.id;
-        let hold_back = seen.job.policy.rerun_stdout;
+        let hold_back = look.seen.job.policy.rerun_stdout;
         let mut place = self.place(id);
         if place.epoch > task.task.epoch {
             // Not a place in this database, perhaps of one that was restored since: begin anew.
@@ -181,14 +218,14 @@ impl Follower {
             return Ok(());
         }
         loop {
-            if found.lines.len() > PAGE_BYTES {
+            if found.bytes > PAGE_BYTES {
                 found.more = true;
                 break;
             }
             if place.epoch == 0 {
                 place = begin(id, 1, attempts, found);
             }
-            if !self.output(id, hold_back, &mut place, found).await? {
+            if !self.output(look, id, &mut place, found).await? {
                 found.more = true;
                 break;
             }
@@ -196,7 +233,7 @@ impl Follower {
             let terminal = task.task.state.status().is_terminal();
             if last && terminal {
                 if hold_back && task.task.state.status() == TaskStatus::Completed {
-                    found.more |= !self.held_back(id, &mut place, found).await?;
+                    found.more |= !self.held_back(look, id, &mut place, found).await?;
                 }
                 break;
             }
@@ -216,37 +253,32 @@ impl Follower {
     /// The lines of an attempt after the follower's place; says whether these were all there are.
     async fn output(
         &self,
+        look: &Look,
         task: TaskId,
-        hold_back: bool,
         place: &mut Position,
         found: &mut Found,
     ) -> Result<bool, OpError> {
-        let read = self.app.store.lines_after(task, place.epoch, place.seq, None, CHUNKS).await?;
-        for line in read.lines {
-            if line.seq > place.seq + 1 {
-                found.say(&hole(task, place.epoch, place.seq + 1, line.seq - 1));
-            }
-            if !(hold_back && line.stream == Source::Stdout) {
-                found.lines.extend_from_slice(&line.json);
-            }
-            place.seq = line.last_seq;
-        }
-        if read.through > place.seq {
-            found.say(&hole(task, place.epoch, place.seq + 1, read.through));
-            place.seq = read.through;
-        }
-        Ok(!read.more)
+        let hold_back = look.seen.job.policy.rerun_stdout;
+        let from = Place { task, epoch: place.epoch, after: place.seq, only: None };
+        let page = self.shared.page(&self.app, look, from, hold_back).await?;
+        found.pass_on(page.lines);
+        place.seq = page.through;
+        Ok(!page.more)
     }
 
     /// Standard output that waited for a good end.
-    async fn held_back(&self, task: TaskId, place: &mut Position, found: &mut Found) -> Result<bool, OpError> {
-        let only = Some(Source::Stdout);
-        let read = self.app.store.lines_after(task, place.epoch, place.stdout_seq, only, CHUNKS).await?;
-        for line in read.lines {
-            found.lines.extend_from_slice(&line.json);
-        }
-        place.stdout_seq = read.through;
-        Ok(!read.more)
+    async fn held_back(
+        &self,
+        look: &Look,
+        task: TaskId,
+        place: &mut Position,
+        found: &mut Found,
+    ) -> Result<bool, OpError> {
+        let from = Place { task, epoch: place.epoch, after: place.stdout_seq, only: Some(Source::Stdout) };
+        let page = self.shared.page(&self.app, look, from, false).await?;
+        found.pass_on(page.lines);
+        place.stdout_seq = page.through;
+        Ok(!page.more)
     }
 
     fn progress(&mut self, task: &SeenTask, found: &mut Found) {
@@ -259,6 +291,27 @@ impl Follower {
         }
         self.told_progress.insert(task.task.id, text.clone());
     }
+}
+
+/// Reads the lines from a place on. Where some are missing, the log's limit took them, and that is said.
+pub(super) async fn page(app: &App, from: Place, hold_back: bool) -> Result<Page, OpError> {
+    let Place { task, epoch, after, only } = from;
+    let read = app.store.lines_after(task, epoch, after, only, CHUNKS).await?;
+    let mut lines = Vec::with_capacity(read.lines.iter().map(|line| line.json.len()).sum());
+    let mut seq = after;
+    for line in read.lines {
+        if only.is_none() && line.seq > seq + 1 {
+            lines.extend_from_slice(&hole(task, epoch, seq + 1, line.seq - 1));
+        }
+        if !(hold_back && line.stream == Source::Stdout) {
+            lines.extend_from_slice(&line.json);
+        }
+        seq = line.last_seq;
+    }
+    if only.is_none() && read.through > seq {
+        lines.extend_from_slice(&hole(task, epoch, seq + 1, read.through));
+    }
+    Ok(Page { lines: lines.into(), through: read.through.max(seq), more: read.more })
 }
 
 fn begin(task: TaskId, epoch: u32, attempts: &[AttemptView], found: &mut Found) -> Position {
@@ -280,9 +333,9 @@ fn tell_end(task: TaskId, attempts: &[AttemptView], place: &mut Position, found:
 }
 
 /// Records that the limit of the log took.
-fn hole(task: TaskId, epoch: u32, from: u64, to: u64) -> FollowRecord {
+fn hole(task: TaskId, epoch: u32, from: u64, to: u64) -> Vec<u8> {
     let data = Data::Dropped(Dropped { to, bytes: None, reason: DropReason::LogCap });
     let record =
         Record { seq: from, stream: Source::Stderr, at: ffleet_protocol::Timestamp::UNIX_EPOCH, data, end: None };
-    FollowRecord::Output { task, epoch, record }
+    (json(&FollowRecord::Output { task, epoch, record }) + "\n").into_bytes()
 }

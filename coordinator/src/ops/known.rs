@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ffleet_protocol::job::Need;
+use ffleet_protocol::{
+    id::{AccountId, WorkerId},
+    job::Need,
+};
 
 use crate::{
     domain::unfit,
@@ -36,6 +39,11 @@ impl KnownWorkers {
     /// Forgets, because a worker has changed.
     pub(crate) fn changed(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether this worker was of this account lately. It stays so: a worker's name is bound to one account for good.
+    pub(crate) async fn belongs(&self, store: &Store, id: &WorkerId, to: &AccountId) -> Result<bool, StoreError> {
+        Ok(self.get(store).await?.iter().any(|worker| worker.id == *id && worker.account == *to))
     }
 
     /// What the requester should know about a need: that no known worker satisfies it.

@@ -14,7 +14,7 @@ use super::{
     error::Refused,
     no_such_task, prune,
     transition::{refused, refused_to},
-    workers::known,
+    workers::speaks_for,
 };
 use crate::{
     app::App,
@@ -35,7 +35,7 @@ const PROGRESS_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Takes a batch. What was taken before is skipped; what begins after a gap is refused with the number to go on from.
 pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Result<LogAnswer, OpError> {
-    known(app, who, &batch.worker).await?;
+    speaks_for(app, who, &batch.worker).await?;
     check(&batch.records)?;
     let quote = Quote { epoch: batch.epoch, token: batch.token, worker: batch.worker.clone() };
     for _ in 0..64 {

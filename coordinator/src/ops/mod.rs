@@ -18,6 +18,7 @@ pub mod monitor;
 mod prune;
 pub mod report;
 pub mod retry;
+mod shared;
 pub mod signal;
 pub mod status;
 pub mod submit;
@@ -35,6 +36,7 @@ use ffleet_protocol::{
 pub use error::{OpError, Refused};
 pub(crate) use fair::FairTurns;
 pub(crate) use known::KnownWorkers;
+pub(crate) use shared::Followed;
 
 use crate::store::{commit::Commit, tasks::Actor};
 

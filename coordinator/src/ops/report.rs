@@ -11,7 +11,7 @@ use super::{
     error::Refused,
     no_such_task,
     transition::{Verdict, apply, refused_to},
-    workers::known,
+    workers::speaks_for,
 };
 use crate::{
     app::App,
@@ -27,14 +27,14 @@ const WORDS: usize = 2_000;
 
 /// The worker can run the task and begins.
 pub async fn accept(app: &App, who: &Caller, id: TaskId, request: AcceptRequest) -> Result<TaskAnswer, OpError> {
-    known(app, who, &request.worker).await?;
+    speaks_for(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
     report(app, who, id, &quote.worker, |_, _| Ok(Event::Accepted { quote: quote.clone() })).await
 }
 
 /// The worker cannot begin; another one may.
 pub async fn reject(app: &App, who: &Caller, id: TaskId, request: RejectRequest) -> Result<TaskAnswer, OpError> {
-    known(app, who, &request.worker).await?;
+    speaks_for(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
     let reason = shortened(request.reason);
     report(app, who, id, &quote.worker, |_, _| Ok(Event::Rejected { quote: quote.clone(), reason: reason.clone() }))
@@ -48,7 +48,7 @@ pub async fn publishing(
     id: TaskId,
     request: PublishingRequest,
 ) -> Result<TaskAnswer, OpError> {
-    known(app, who, &request.worker).await?;
+    speaks_for(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker };
     let outputs = request.outputs;
     report(app, who, id, &quote.worker, |_, _| Ok(Event::Published { quote: quote.clone(), outputs: outputs.clone() }))
@@ -57,7 +57,7 @@ pub async fn publishing(
 
 /// The attempt is over. Every record of its output must have come before.
 pub async fn finish(app: &App, who: &Caller, id: TaskId, request: FinishRequest) -> Result<TaskAnswer, OpError> {
-    known(app, who, &request.worker).await?;
+    speaks_for(app, who, &request.worker).await?;
     let quote = Quote { epoch: request.epoch, token: request.token, worker: request.worker.clone() };
     let last_seq = request.last_seq;
     let mut end = Finish::from(request);

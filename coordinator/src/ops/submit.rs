@@ -44,25 +44,28 @@ pub(super) async fn make(
 ) -> Result<(Submitted, bool), OpError> {
     if let Some(key) = &key {
         check_key("Idempotency-Key", &key.key)?;
-        if let Some(earlier) = earlier(app, who, key).await? {
-            return Ok((earlier, false));
-        }
     }
     let extra = if key.is_none() { who.once() } else { Commit::default() };
-    let items = vec![Item { spec, key: key.clone(), field: String::new(), retry_of }];
-    match submit(app, who, items, extra).await {
-        Ok(mut made) => made
-            .pop()
-            .map(|made| (made, true))
-            .ok_or_else(|| OpError::Internal(anyhow::anyhow!("a submit of one job made none"))),
-        Err(Failed::Op(error)) => Err(error),
-        Err(Failed::KeyTaken) => match &key {
-            Some(key) => match earlier(app, who, key).await? {
-                Some(earlier) => Ok((earlier, false)),
-                None => Err(OpError::Unavailable("the first request with this key is under way; try again".to_owned())),
-            },
-            None => Err(OpError::Internal(anyhow::anyhow!("a conflict over a key that was not given"))),
-        },
+    let items = vec![Item::of(spec, key.clone(), String::new(), retry_of)];
+    // Nearly every key is new. So the job is made first, and an earlier one is looked for only when that did not work: what
+    // was answered once is answered again, whatever would be said of the request now.
+    let failed = match submit(app, who, items, extra).await {
+        Ok(mut made) => {
+            let made = made.pop().map(|made| (made, true));
+            return made.ok_or_else(|| OpError::Internal(anyhow::anyhow!("a submit of one job made none")));
+        }
+        Err(failed) => failed,
+    };
+    let earlier = match &key {
+        Some(key) => earlier(app, who, key).await?,
+        None => None,
+    };
+    match (earlier, failed) {
+        (Some(earlier), _) => Ok((earlier, false)),
+        (None, Failed::Op(error)) => Err(error),
+        (None, Failed::KeyTaken) => {
+            Err(OpError::Unavailable("the first request with this key is under way; try again".to_owned()))
+        }
     }
 }
 
@@ -79,13 +82,15 @@ pub async fn batch(app: &App, who: &Caller, request: BatchRequest) -> Result<Bat
         let mut answers: Vec<Option<Submitted>> = Vec::with_capacity(keys.len());
         let mut fresh = Vec::new();
         for (index, item) in request.jobs.iter().enumerate() {
-            let hash = body_hash(&item.job);
+            let json = crate::store::json(&item.job);
+            let hash: [u8; 32] = Sha256::digest(&json).into();
             match known.get(&item.idempotency_key) {
                 Some(used) => answers.push(Some(answer_of(app, who, used, &hash).await?)),
                 None => {
                     answers.push(None);
                     fresh.push(Item {
                         spec: item.job.clone(),
+                        json,
                         key: Some(IdempotencyKey { key: item.idempotency_key.clone(), body_hash: hash }),
                         field: format!("jobs[{index}]."),
                         retry_of: None,
@@ -110,10 +115,18 @@ pub async fn batch(app: &App, who: &Caller, request: BatchRequest) -> Result<Bat
 /// One job of a submit.
 struct Item {
     spec: JobSpec,
+    /// The spec as it is kept.
+    json: String,
     key: Option<IdempotencyKey>,
     /// What the names of its fields begin with in errors.
     field: String,
     retry_of: Option<JobId>,
+}
+
+impl Item {
+    fn of(spec: JobSpec, key: Option<IdempotencyKey>, field: String, retry_of: Option<JobId>) -> Self {
+        Self { json: crate::store::json(&spec), spec, key, field, retry_of }
+    }
 }
 
 enum Failed {
@@ -159,6 +172,7 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
             id,
             requester: who.account.clone(),
             spec: item.spec,
+            json: item.json,
             warnings: warnings.clone(),
             retry_of: item.retry_of,
             client_until,
@@ -319,8 +333,4 @@ fn check_key(field: &str, key: &str) -> Result<(), OpError> {
         return Ok(());
     }
     Err(OpError::field(Code::BadField, field, "expected 1 to 255 visible ASCII characters, such as a UUID"))
-}
-
-fn body_hash(spec: &JobSpec) -> [u8; 32] {
-    Sha256::digest(crate::store::json(spec)).into()
 }

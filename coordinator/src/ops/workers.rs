@@ -30,6 +30,15 @@ pub(super) async fn known(app: &App, who: &Caller, id: &WorkerId) -> Result<Work
     }
 }
 
+/// Refuses whoever speaks for a worker that is not theirs. What is said about a task is judged by its lease, so nothing else
+/// about the worker has to be read for it.
+pub(super) async fn speaks_for(app: &App, who: &Caller, id: &WorkerId) -> Result<(), OpError> {
+    if app.workers.belongs(&app.store, id, &who.account).await? {
+        return Ok(());
+    }
+    known(app, who, id).await.map(drop)
+}
+
 /// Refuses the words of an incarnation that another one has followed.
 pub(super) fn running_here(worker: &WorkerRow, incarnation: Incarnation) -> Result<(), OpError> {
     if worker.incarnation != incarnation {

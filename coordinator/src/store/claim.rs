@@ -4,9 +4,7 @@ use ffleet_protocol::{
     id::{AccountId, JobId, TaskId, Token, WorkerId},
     job::Need,
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, Statement};
 
 use super::{Store, StoreError, needs::Needs, row};
 
@@ -17,6 +15,17 @@ pub(crate) struct Candidate {
     pub(crate) job_id: uuid::Uuid,
     pub(crate) neg_priority: i64,
     pub(crate) fair_key: i64,
+}
+
+/// Where a queue of one priority stands, in fair keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromQueryResult)]
+pub(crate) struct Queue {
+    /// The lowest among claimable tasks.
+    pub(crate) lowest: Option<i64>,
+    /// The highest among the tasks that workers hold: how far service has come. Leases bound it.
+    pub(crate) served: Option<i64>,
+    /// The highest among the requester's unfinished tasks.
+    pub(crate) own: Option<i64>,
 }
 
 impl Candidate {
@@ -86,45 +95,17 @@ impl Store {
             .collect()
     }
 
-    /// The lowest fair key among claimable tasks of a priority.
-    pub(crate) async fn lowest_claimable(&self, priority: i32) -> Result<Option<i64>, StoreError> {
-        Ok(row::task::Entity::find()
-            .select_only()
-            .column(row::task::Column::FairKey)
-            .filter(row::task::Column::ClaimPriority.eq(-i64::from(priority)))
-            .order_by_asc(row::task::Column::FairKey)
-            .limit(1)
-            .into_tuple()
-            .one(self.reader())
-            .await?)
-    }
-
-    /// The highest fair key among the tasks of a priority that workers hold: how far service has come. Leases bound it.
-    pub(crate) async fn highest_leased(&self, priority: i32) -> Result<Option<i64>, StoreError> {
-        use row::task::Column as C;
-        let highest: Option<Option<i64>> = row::task::Entity::find()
-            .select_only()
-            .column_as(C::FairKey.max(), "highest")
-            .filter(C::WorkerId.is_not_null())
-            .filter(C::NegPriority.eq(-i64::from(priority)))
-            .into_tuple()
-            .one(self.reader())
-            .await?;
-        Ok(highest.flatten())
-    }
-
-    /// The highest fair key among a requester's unfinished tasks of a priority.
-    pub(crate) async fn highest_unfinished(&self, who: &AccountId, priority: i32) -> Result<Option<i64>, StoreError> {
-        Ok(row::task::Entity::find()
-            .select_only()
-            .column(row::task::Column::FairKey)
-            .filter(row::task::Column::Requester.eq(who.as_str()))
-            .filter(row::task::Column::LivePriority.eq(-i64::from(priority)))
-            .order_by_desc(row::task::Column::FairKey)
-            .limit(1)
-            .into_tuple()
-            .one(self.reader())
-            .await?)
+    /// What the turn of a new task of this requester depends on.
+    pub(crate) async fn queue(&self, who: &AccountId, priority: i32) -> Result<Queue, StoreError> {
+        const SQL: &str = "SELECT \
+            (SELECT fair_key FROM tasks WHERE claim_priority = ? ORDER BY fair_key LIMIT 1) AS lowest, \
+            (SELECT MAX(fair_key) FROM tasks WHERE worker_id IS NOT NULL AND neg_priority = ?) AS served, \
+            (SELECT fair_key FROM tasks WHERE requester = ? AND live_priority = ? ORDER BY fair_key DESC LIMIT 1) AS own";
+        let db = self.reader();
+        let priority = -i64::from(priority);
+        let values = [priority.into(), priority.into(), who.as_str().into(), priority.into()];
+        let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
+        Ok(Queue::find_by_statement(statement).one(db).await?.unwrap_or_default())
     }
 
     /// How many claimable tasks of the same need go before this one.

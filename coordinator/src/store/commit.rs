@@ -124,11 +124,15 @@ macro_rules! rows {
                 $(self.$field.append(&mut other.$field);)+
             }
 
-            /// Writes everything, many rows a statement.
-            pub(crate) async fn insert(self, db: &impl sea_orm::ConnectionTrait) -> Result<(), sea_orm::DbErr> {
-                $(insert_all::<row::$module::Entity, row::$module::ActiveModel>(db, self.$field).await?;)+
-                Ok(())
-            }
+        }
+
+        /// Writes the new rows of all these commits.
+        pub(crate) async fn insert_rows(
+            db: &impl sea_orm::ConnectionTrait,
+            commits: &[&Commit],
+        ) -> Result<(), sea_orm::DbErr> {
+            $(row::insert(db, commits.iter().flat_map(|commit| &commit.rows.$field)).await?;)+
+            Ok(())
         }
     };
 }
@@ -149,25 +153,6 @@ rows! {
     chunks: chunk,
     attempts: attempt,
     events: event,
-}
-
-/// Parameters of one statement, far below SQLite's 32,766 and MariaDB's 65,535.
-const PARAMETERS: usize = 16_000;
-
-async fn insert_all<E, A>(db: &impl sea_orm::ConnectionTrait, models: Vec<E::Model>) -> Result<(), sea_orm::DbErr>
-where
-    E: sea_orm::EntityTrait,
-    E::Model: sea_orm::IntoActiveModel<A>,
-    A: sea_orm::ActiveModelTrait<Entity = E> + Send,
-{
-    use sea_orm::{EntityTrait, IntoActiveModel, Iterable};
-    let at_once = (PARAMETERS / E::Column::iter().count().max(1)).clamp(1, 1_000);
-    let mut models = models.into_iter().peekable();
-    while models.peek().is_some() {
-        let part: Vec<A> = models.by_ref().take(at_once).map(IntoActiveModel::into_active_model).collect();
-        <E as EntityTrait>::insert_many(part).exec_without_returning(db).await?;
-    }
-    Ok(())
 }
 
 impl Commit {

@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ffleet_protocol::id::{TaskId, Token};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, sea_query::ExprTrait,
-};
+use ffleet_protocol::id::{AccountId, KeyId, TaskId, Token, WorkerId};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::{
@@ -32,12 +30,12 @@ enum Key {
     Account(String),
 }
 
-/// Rows that one SELECT asks for.
-const AT_ONCE: usize = 500;
+/// Rows that one SELECT asks for; a power of two.
+const AT_ONCE: usize = 512;
 
 impl Facts {
     /// Looks everything up.
-    pub(crate) async fn read(db: &impl ConnectionTrait, commits: &[&Commit]) -> Result<Self, DbErr> {
+    pub(crate) async fn read(db: &impl ConnectionTrait, commits: &[Commit]) -> Result<Self, DbErr> {
         let mut facts = Self::default();
         let guards: Vec<&Guard> = commits.iter().flat_map(|commit| &commit.guards).collect();
         facts.versions(db, &guards).await?;
@@ -65,7 +63,7 @@ impl Facts {
                         .select_only()
                         .column(row::$table::Column::$id)
                         .column(row::$table::Column::Version)
-                        .filter(row::$table::Column::$id.is_in(part.iter().cloned()))
+                        .filter(row::$table::Column::$id.is_in(row::padded(part)))
                         .into_tuple()
                         .all(db)
                         .await?;
@@ -90,7 +88,7 @@ impl Facts {
                 .column(row::task::Column::Id)
                 .column(row::task::Column::Epoch)
                 .column(row::task::Column::HolderToken)
-                .filter(row::task::Column::Id.is_in(part.iter().copied()))
+                .filter(row::task::Column::Id.is_in(row::padded(part)))
                 .filter(row::task::Column::WorkerId.is_not_null())
                 .into_tuple()
                 .all(db)
@@ -121,7 +119,7 @@ impl Facts {
         Ok(())
     }
 
-    /// Looks for the rows that must not be there. Pairs are asked for one OR each: the primary key answers each at once.
+    /// Looks for the rows that must not be there.
     async fn fresh(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
         use row::{account, need, worker};
         macro_rules! exists {
@@ -144,61 +142,45 @@ impl Facts {
         Ok(())
     }
 
+    /// Pairs, by the first of the two: a batch has many of few accounts, and one list is found sooner than many pairs.
     async fn fresh_pairs(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
         use row::{attempt, idempotency, nonce};
-        for part in guards.chunks(AT_ONCE) {
-            let (mut nonces, mut keys, mut grants) = (Condition::any(), Condition::any(), Condition::any());
-            for guard in part {
-                if let Guard::FreshNonce(key_id, text) = guard {
-                    let same = nonce::Column::KeyId.eq(key_id.as_str());
-                    nonces = nonces.add(same.and(nonce::Column::Nonce.eq(text.as_str())));
-                } else if let Guard::FreshIdempotency(account, key) = guard {
-                    let same = idempotency::Column::AccountId.eq(account.as_str());
-                    keys = keys.add(same.and(idempotency::Column::IdempotencyKey.eq(key.as_str())));
-                } else if let Guard::FreshGrant(worker, token, number) = guard {
-                    let same = attempt::Column::WorkerId.eq(worker.as_str()).and(attempt::Column::Token.eq(token.0));
-                    grants = grants.add(same.and(attempt::Column::GrantNo.eq(*number)));
+        let (mut nonces, mut keys, mut grants) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for guard in guards {
+            if let Guard::FreshNonce(key_id, text) = guard {
+                nonces.entry(key_id).or_insert_with(Vec::new).push(text.as_str());
+            } else if let Guard::FreshIdempotency(account, key) = guard {
+                keys.entry(account).or_insert_with(Vec::new).push(key.as_str());
+            } else if let Guard::FreshGrant(worker, token, _) = guard {
+                let tokens = grants.entry(worker).or_insert_with(Vec::new);
+                if tokens.last() != Some(&token.0) {
+                    tokens.push(token.0);
                 }
             }
-            if !nonces.is_empty() {
-                let found: Vec<(String, String)> = nonce::Entity::find()
-                    .select_only()
-                    .columns([nonce::Column::KeyId, nonce::Column::Nonce])
-                    .filter(nonces)
-                    .into_tuple()
-                    .all(db)
-                    .await?;
-                self.taken.extend(
-                    found.into_iter().filter_map(|(key, text)| Some(Guard::FreshNonce(key.parse().ok()?, text))),
-                );
-            }
-            if !keys.is_empty() {
-                let found: Vec<(String, String)> = idempotency::Entity::find()
-                    .select_only()
-                    .columns([idempotency::Column::AccountId, idempotency::Column::IdempotencyKey])
-                    .filter(keys)
-                    .into_tuple()
-                    .all(db)
-                    .await?;
-                self.taken.extend(
-                    found
-                        .into_iter()
-                        .filter_map(|(account, key)| Some(Guard::FreshIdempotency(account.parse().ok()?, key))),
-                );
-            }
-            if !grants.is_empty() {
-                let found: Vec<(String, Uuid, i64)> = attempt::Entity::find()
-                    .select_only()
-                    .columns([attempt::Column::WorkerId, attempt::Column::Token, attempt::Column::GrantNo])
-                    .filter(grants)
-                    .into_tuple()
-                    .all(db)
-                    .await?;
-                self.taken.extend(found.into_iter().filter_map(|(worker, token, number)| {
-                    Some(Guard::FreshGrant(worker.parse().ok()?, Token(token), number))
-                }));
-            }
         }
+        macro_rules! look {
+            ($table:ident, $first:ident, $second:ident, $pairs:expr, $as:ty, $with:expr, $taken:expr) => {
+                for (first, all) in $pairs {
+                    for part in all.chunks(AT_ONCE) {
+                        let found: Vec<$as> = $table::Entity::find()
+                            .select_only()
+                            .columns($with)
+                            .filter($table::Column::$first.eq(first.as_str()))
+                            .filter($table::Column::$second.is_in(row::padded(part)))
+                            .into_tuple()
+                            .all(db)
+                            .await?;
+                        self.taken.extend(found.into_iter().map(|found| $taken(first, found)));
+                    }
+                }
+            };
+        }
+        let used = |key: &KeyId, (text,): (String,)| Guard::FreshNonce(key.clone(), text);
+        look!(nonce, KeyId, Nonce, nonces, (String,), [nonce::Column::Nonce], used);
+        let known = |account: &AccountId, (key,): (String,)| Guard::FreshIdempotency(account.clone(), key);
+        look!(idempotency, AccountId, IdempotencyKey, keys, (String,), [idempotency::Column::IdempotencyKey], known);
+        let given = |worker: &WorkerId, (token, number)| Guard::FreshGrant(worker.clone(), Token(token), number);
+        look!(attempt, WorkerId, Token, grants, (Uuid, i64), [attempt::Column::Token, attempt::Column::GrantNo], given);
         Ok(())
     }
 

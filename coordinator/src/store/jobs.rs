@@ -128,6 +128,8 @@ pub(crate) struct NewJob {
     pub(crate) id: JobId,
     pub(crate) requester: AccountId,
     pub(crate) spec: JobSpec,
+    /// The same, as it is kept.
+    pub(crate) json: String,
     pub(crate) warnings: Vec<String>,
     pub(crate) retry_of: Option<JobId>,
     /// Until when the client of a monitored job must have spoken.
@@ -159,7 +161,7 @@ impl NewJob {
         }));
         commit.rows.specs.push(row::job_spec::Model {
             job_id: self.id.0,
-            spec: to_json(&self.spec),
+            spec: self.json,
             warnings: to_json(&self.warnings),
         });
         commit.rows.jobs.push(row::job::Model {

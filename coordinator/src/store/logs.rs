@@ -11,6 +11,7 @@ use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
+use serde::Serialize;
 
 use super::{
     Store, StoreError,
@@ -107,6 +108,17 @@ pub(crate) fn size(record: &Record) -> u64 {
 /// What a record costs on disk beyond its bytes: time, numbers, punctuation.
 const OVERHEAD: u64 = 16;
 
+/// What `FollowRecord::Output` is written as, without a copy of the record.
+#[derive(Serialize)]
+struct Output<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    task: TaskId,
+    epoch: u32,
+    #[serde(flatten)]
+    record: &'a Record,
+}
+
 fn chunk(
     task: TaskId,
     epoch: u32,
@@ -117,13 +129,15 @@ fn chunk(
 ) -> row::chunk::Model {
     let mut raw = Vec::new();
     for record in records {
-        let line = FollowRecord::Output { task, epoch, record: (*record).clone() };
-        let json = to_json(&line);
         raw.extend_from_slice(&record.seq.to_le_bytes());
         raw.extend_from_slice(&record.last_seq().to_le_bytes());
-        raw.extend_from_slice(&u32::try_from(json.len() + 1).unwrap_or(u32::MAX).to_le_bytes());
-        raw.extend_from_slice(json.as_bytes());
+        let length_at = raw.len();
+        raw.extend_from_slice(&[0; 4]);
+        // Into memory, and with nothing in it that JSON cannot say: this cannot fail.
+        let _ = serde_json::to_writer(&mut raw, &Output { kind: "output", task, epoch, record });
         raw.push(b'\n');
+        let length = u32::try_from(raw.len() - length_at - 4).unwrap_or(u32::MAX);
+        raw[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
     }
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     row::chunk::Model {
@@ -302,4 +316,29 @@ pub(crate) fn freed(commit: &mut Commit, output: &row::output::Model, bytes: i64
             .and_where(Expr::col(C::Version).eq(output.version))
             .to_owned(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_holds_the_lines_that_followers_read() {
+        let task = TaskId::new();
+        let record = |seq, data| Record {
+            seq,
+            stream: Stream::Stderr,
+            at: ffleet_protocol::Timestamp::UNIX_EPOCH,
+            data,
+            end: Some(LineEnd::Lf),
+        };
+        let records = [record(3, Data::Text("a\"b".to_owned())), record(4, Data::B64("AA==".to_owned()))];
+        let row = chunk(task, 2, (3, 4), Stream::Stderr, &records.iter().collect::<Vec<_>>(), false);
+        let read = lines(&row).unwrap();
+        assert_eq!(read.iter().map(|line| (line.seq, line.last_seq)).collect::<Vec<_>>(), [(3, 3), (4, 4)]);
+        for (line, record) in read.iter().zip(records) {
+            let followed = FollowRecord::Output { task, epoch: 2, record };
+            assert_eq!(line.json, to_json(&followed) + "\n");
+        }
+    }
 }

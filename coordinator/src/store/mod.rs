@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+mod checkpoint;
 pub(crate) mod claim;
 mod clock;
 pub(crate) mod commit;
@@ -18,28 +19,33 @@ pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod listing;
 pub(crate) mod logs;
+mod meter;
 pub(crate) mod needs;
 mod open;
 pub(crate) mod row;
+mod seen;
 #[cfg(test)]
 mod suite;
 pub(crate) mod tasks;
+mod updates;
 pub(crate) mod workers;
 mod writer;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use ffleet_protocol::Timestamp;
 use sea_orm::DatabaseConnection;
 
 pub use commit::Conflicting;
 pub use error::StoreError;
+pub use meter::Meter;
 
 /// The database of an installation.
 #[derive(Debug, Clone)]
 pub struct Store {
     readers: DatabaseConnection,
     writer: writer::Writer,
+    meter: Arc<Meter>,
     /// Marks the events that this process wrote, so that it need not hear of them again.
     source: i64,
 }
@@ -49,6 +55,12 @@ impl Store {
     /// its tables up to date.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         open::open(url).await
+    }
+
+    /// How much it has been asked.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// For reading.

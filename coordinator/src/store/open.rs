@@ -5,6 +5,7 @@ use std::{
     io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,10 +14,13 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, sqlx::sqlite,
 };
 
-use super::{Store, StoreError, writer::Writer};
+use super::{Meter, Store, StoreError, checkpoint, writer::Writer};
 
-/// Connections that read at the same time.
-const READERS: u32 = 8;
+/// Connections that read at the same time. Each has a thread and a cache of its own.
+const READERS: u32 = 4;
+/// Caches of pages, in KiB. Behind them is the kernel's, which all share.
+const READER_CACHE: u32 = 2 * 1024;
+const WRITER_CACHE: u32 = 8 * 1024;
 
 pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     let Some(path) = sqlite_path(url) else {
@@ -29,10 +33,17 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     make_private(Path::new(path))?;
     refuse_other_files(Path::new(path))?;
     refuse_other_tables(path).await?;
-    let writing = connect(path, 1).await?;
+    let mut writing = connect(path, 1, WRITER_CACHE).await?;
     Migrator::up(&writing, None).await?;
-    let readers = connect(path, READERS).await?;
-    Ok(Store { readers, writer: Writer::start(writing), source: rand::random() })
+    let mut readers = connect(path, READERS, READER_CACHE).await?;
+    let meter = Arc::new(Meter::default());
+    Meter::count_statements_of(&meter, &mut writing);
+    Meter::count_statements_of(&meter, &mut readers);
+    let large = checkpoint::Large::default();
+    let checkpoints = connect(path, 1, READER_CACHE).await?;
+    tokio::spawn(checkpoint::run(checkpoints, Arc::downgrade(&meter), large.clone()));
+    let writer = Writer::start(writing, meter.clone(), large);
+    Ok(Store { readers, writer, meter, source: rand::random() })
 }
 
 fn sqlite_path(url: &str) -> Option<&str> {
@@ -47,7 +58,7 @@ fn without_password(url: &str) -> &str {
 }
 
 /// WAL, so that readers do not wait for the writer; `synchronous=FULL`, so that what was acknowledged is on disk.
-async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+async fn connect(path: &str, connections: u32, cache_kib: u32) -> Result<DatabaseConnection, StoreError> {
     let file = PathBuf::from(path);
     // The URL only names the kind of database: the path is no part of one, in which % and # would mean something.
     let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=rw");
@@ -63,8 +74,11 @@ async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, Sto
                 .synchronous(sqlite::SqliteSynchronous::Full)
                 .busy_timeout(Duration::from_secs(10))
                 .statement_cache_capacity(256)
-                .pragma("cache_size", "-16384")
+                .pragma("cache_size", format!("-{cache_kib}"))
                 .pragma("temp_store", "memory")
+                // See `checkpoint`.
+                .pragma("wal_autocheckpoint", "0")
+                .pragma("journal_size_limit", "67108864")
         });
     Ok(Database::connect(options).await?)
 }

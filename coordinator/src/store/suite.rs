@@ -45,6 +45,7 @@ fn new_job(spec: JobSpec, need_id: i64, fair_key: i64) -> NewJob {
     NewJob {
         id: JobId::new(),
         requester: alice(),
+        json: super::json(&spec),
         spec,
         warnings: Vec::new(),
         retry_of: None,

@@ -1,7 +1,5 @@
 //! Loading a task with everything a decision about it needs, and writing what was decided.
 
-use std::collections::HashMap;
-
 use ffleet_protocol::{
     Timestamp,
     id::{EventId, JobId, RequestId, TaskId},
@@ -10,14 +8,14 @@ use ffleet_protocol::{
     task::NumberedSignal,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query, UpdateStatement},
 };
 
 use super::{
     Store, StoreError,
     commit::{Commit, Guard},
-    convert::{from_json, micros, read_task, to_json, write_task},
+    convert::{micros, to_json, write_task},
     jobs::{JobRow, Retention},
     row,
 };
@@ -64,66 +62,6 @@ impl SeenJob {
 }
 
 impl Store {
-    /// A job and its tasks. The job's row is read first: whatever happens to a task after that shows in the job's version
-    /// and makes a commit that was decided on older tasks fail.
-    pub(crate) async fn seen_job(&self, id: JobId) -> Result<Option<SeenJob>, StoreError> {
-        let Some(job) = row::job::Entity::find_by_id(id.0).one(self.reader()).await? else { return Ok(None) };
-        Ok(self.with_tasks(vec![job]).await?.pop())
-    }
-
-    /// The job that a task belongs to.
-    pub(crate) async fn seen_job_of(&self, task: TaskId) -> Result<Option<SeenJob>, StoreError> {
-        let job_id = Query::select()
-            .column(row::task::Column::JobId)
-            .from(row::task::Entity)
-            .and_where(Expr::col(row::task::Column::Id).eq(task.0))
-            .to_owned();
-        let job = row::job::Entity::find().filter(row::job::Column::Id.in_subquery(job_id)).one(self.reader()).await?;
-        let Some(job) = job else { return Ok(None) };
-        Ok(self.with_tasks(vec![job]).await?.pop())
-    }
-
-    /// The jobs of several tasks at once.
-    pub(crate) async fn seen_jobs(&self, ids: &[JobId]) -> Result<Vec<SeenJob>, StoreError> {
-        let mut seen = Vec::with_capacity(ids.len());
-        for part in ids.chunks(500) {
-            let jobs = row::job::Entity::find()
-                .filter(row::job::Column::Id.is_in(part.iter().map(|id| id.0)))
-                .all(self.reader())
-                .await?;
-            seen.append(&mut self.with_tasks(jobs).await?);
-        }
-        Ok(seen)
-    }
-
-    async fn with_tasks(&self, jobs: Vec<row::job::Model>) -> Result<Vec<SeenJob>, StoreError> {
-        let rows = row::task::Entity::find()
-            .filter(row::task::Column::JobId.is_in(jobs.iter().map(|job| job.id)))
-            .order_by_asc(row::task::Column::Id)
-            .all(self.reader())
-            .await?;
-        let outputs = row::output::Entity::find()
-            .filter(row::output::Column::TaskId.is_in(rows.iter().map(|task| task.id)))
-            .all(self.reader())
-            .await?;
-        let now = self.now().await?;
-        let mut outputs: HashMap<_, _> = outputs.into_iter().map(|output| (output.task_id, output)).collect();
-        let mut tasks: HashMap<_, Vec<SeenTask>> = HashMap::new();
-        for row in rows {
-            let output =
-                outputs.remove(&row.id).ok_or_else(|| StoreError::corrupt(row.id, "it has no row of output"))?;
-            let seen =
-                SeenTask { task: read_task(&row, &output)?, signals: from_json(row.id, &row.signals)?, output, row };
-            tasks.entry(seen.row.job_id).or_default().push(seen);
-        }
-        jobs.into_iter()
-            .map(|job| {
-                let tasks = tasks.remove(&job.id).unwrap_or_default();
-                Ok(SeenJob { now, job: JobRow::read(job)?, tasks })
-            })
-            .collect()
-    }
-
     /// The ids of tasks that `filter` lets through, the first `limit` of them, with their jobs.
     pub(crate) async fn task_ids(
         &self,

@@ -12,7 +12,14 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{StoreError, commit::Commit, guards::Facts, health::Health};
+use super::{
+    Meter, StoreError,
+    checkpoint::{Large, checkpoint},
+    commit::{Commit, insert_rows},
+    guards::Facts,
+    health::Health,
+    updates,
+};
 use crate::sabotage;
 
 /// Commits that wait for the writer; more than that and callers wait to be heard.
@@ -37,6 +44,13 @@ pub(crate) struct Writer {
     health: Arc<Health>,
 }
 
+/// What the writer writes to, and who hears of it.
+struct Database {
+    db: DatabaseConnection,
+    meter: Arc<Meter>,
+    health: Arc<Health>,
+}
+
 impl std::fmt::Debug for Asked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Asked").finish_non_exhaustive()
@@ -45,10 +59,10 @@ impl std::fmt::Debug for Asked {
 
 impl Writer {
     /// Starts the writer over a connection that nobody else uses. It ends when the last `Writer` is dropped.
-    pub(crate) fn start(db: DatabaseConnection) -> Self {
+    pub(crate) fn start(db: DatabaseConnection, meter: Arc<Meter>, large: Large) -> Self {
         let (queue, asked) = mpsc::channel(QUEUE);
         let health = Arc::<Health>::default();
-        tokio::spawn(run(db, asked, Arc::clone(&health)));
+        tokio::spawn(run(Database { db, meter, health: Arc::clone(&health) }, large, asked));
         Self { queue, health }
     }
 
@@ -70,7 +84,7 @@ impl Writer {
     }
 }
 
-async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>, health: Arc<Health>) {
+async fn run(db: Database, large: Large, mut queue: mpsc::Receiver<Asked>) {
     while let Some(first) = queue.recv().await {
         let mut weight = first.commit.weight();
         let mut batch = vec![first];
@@ -85,26 +99,31 @@ async fn run(db: DatabaseConnection, mut queue: mpsc::Receiver<Asked>, health: A
             drop(asked.answer.send(Err(busy)));
         }
         if !batch.is_empty() {
-            write(&db, batch, &health).await;
+            write(&db, batch).await;
+        }
+        if large.taken()
+            && let Err(error) = checkpoint(&db.db).await
+        {
+            tracing::warn!(%error, "the database's log could not be begun anew");
         }
     }
 }
 
 /// Writes a batch; if it fails as a whole, each commit by itself, so that one that cannot be written harms no other.
-async fn write(db: &DatabaseConnection, batch: Vec<Asked>, health: &Health) {
+async fn write(db: &Database, batch: Vec<Asked>) {
     let (commits, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|asked| (asked.commit, asked.answer)).unzip();
     if commits.len() > 1 {
-        match transaction(db, commits.clone(), health).await {
+        match transaction(db, &commits).await {
             Ok(results) => return answers.into_iter().zip(results).for_each(|(to, result)| drop(to.send(result))),
             Err(error) => tracing::warn!(%error, commits = commits.len(), "a batch failed; writing one by one"),
         }
     }
-    for (commit, to) in commits.into_iter().zip(answers) {
-        let result = match transaction(db, vec![commit], health).await {
+    for (commit, to) in commits.chunks(1).zip(answers) {
+        let result = match transaction(db, commit).await {
             Ok(mut results) => results.pop().unwrap_or(Ok(())),
             Err(error) => {
                 let error = error.into();
-                health.failed(&error, Instant::now());
+                db.health.failed(&error, Instant::now());
                 Err(error)
             }
         };
@@ -112,63 +131,45 @@ async fn write(db: &DatabaseConnection, batch: Vec<Asked>, health: &Health) {
     }
 }
 
-async fn transaction(
-    db: &DatabaseConnection,
-    commits: Vec<Commit>,
-    health: &Health,
-) -> Result<Vec<Result<(), StoreError>>, DbErr> {
+async fn transaction(db: &Database, commits: &[Commit]) -> Result<Vec<Result<(), StoreError>>, DbErr> {
     let mode = TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
-    let tx = db.begin_with_options(mode).await?;
-    let (results, admitted) = decide(&tx, commits).await?;
-    let Some(commit) = admitted else { return tx.commit().await.map(|()| results) };
-    let (touch, real) = (commit.touch, commit.weight() > 1);
-    apply(&tx, commit).await?;
+    let tx = db.db.begin_with_options(mode).await?;
+    // All guards are decided first; then what survives is written together.
+    let mut facts = Facts::read(&tx, commits).await?;
+    let mut admitted = Vec::with_capacity(commits.len());
+    let mut results = Vec::with_capacity(commits.len());
+    for commit in commits {
+        results.push(facts.admit(commit).map_err(StoreError::Conflict));
+        if let Some(Ok(())) = results.last() {
+            admitted.push(commit);
+        }
+    }
+    apply(&tx, &admitted).await?;
     tx.commit().await?;
-    if touch || real {
-        health.written(!real, Instant::now());
+    db.meter.committed();
+    if !admitted.is_empty() {
+        let real = admitted.iter().any(|commit| commit.weight() > 1);
+        if real || admitted.iter().any(|commit| commit.touch) {
+            db.health.written(!real, Instant::now());
+        }
     }
     Ok(results)
 }
 
-/// Decides all guards first, then joins what survives into one commit: its inserts go out together.
-async fn decide(
-    tx: &DatabaseTransaction,
-    commits: Vec<Commit>,
-) -> Result<(Vec<Result<(), StoreError>>, Option<Commit>), DbErr> {
-    let mut facts = Facts::read(tx, &commits.iter().collect::<Vec<_>>()).await?;
-    let mut all: Option<Commit> = None;
-    let mut results = Vec::with_capacity(commits.len());
-    for commit in commits {
-        match facts.admit(&commit) {
-            Ok(()) => {
-                all.get_or_insert_default().join(commit);
-                results.push(Ok(()));
-            }
-            Err(what) => results.push(Err(StoreError::Conflict(what))),
-        }
-    }
-    Ok((results, all))
-}
-
-async fn apply(tx: &DatabaseTransaction, commit: Commit) -> Result<(), DbErr> {
-    for update in &commit.updates {
-        // The guards held, so the row is there. Should it not be, half a decision must not be written.
-        if tx.execute(update).await?.rows_affected() == 0 {
-            return Err(DbErr::RecordNotUpdated);
-        }
-    }
-    for delete in &commit.deletes {
+async fn apply(tx: &DatabaseTransaction, commits: &[&Commit]) -> Result<(), DbErr> {
+    updates::run(tx, commits).await?;
+    for delete in commits.iter().flat_map(|commit| &commit.deletes) {
         tx.execute(delete).await?;
     }
-    for insert in &commit.inserts {
+    for insert in commits.iter().flat_map(|commit| &commit.inserts) {
         tx.execute(insert).await?;
     }
-    if commit.touch {
+    if commits.iter().any(|commit| commit.touch) {
         // A number of SQLite's that is free for applications. An update that changes nothing would write nothing.
         tx.execute_unprepared(&format!("PRAGMA user_version = {}", rand::random_range(0..i32::MAX))).await?;
     }
-    commit.rows.insert(tx).await
+    insert_rows(tx, commits).await
 }

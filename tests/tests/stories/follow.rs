@@ -81,3 +81,33 @@ async fn a_place_that_this_database_does_not_have_is_the_beginning() {
     assert_eq!(stderr_text(&said), ["hello"]);
     assert!(matches!(said.last(), Some(FollowRecord::Outcome { .. })), "{said:?}");
 }
+
+/// They share what the coordinator reads. Whoever comes early or late, from the beginning or from a place in between, gets
+/// every line once and in order, and the end after the last of them.
+#[tokio::test]
+async fn forty_followers_who_come_one_by_one_each_get_every_line() {
+    let fleet = Fleet::start().await;
+    let hand = fleet.hand("box", 1).await;
+    let id = fleet.submit(&job(["-fake-say", "never run"])).await;
+    let held = hand.take().await;
+    let mut followers = Vec::new();
+    for batch in 0..20 {
+        let text: Vec<String> = (1..=10).map(|n| (batch * 10 + n).to_string()).collect();
+        let lines: Vec<&str> = text.iter().map(String::as_str).collect();
+        for from in [0, batch * 5] {
+            let mut place = Cursor::default();
+            place.tasks.insert(held.task(), Position { epoch: 1, seq: from, ..Position::default() });
+            let lines = fleet.api().logs(id, Some(&place), true).await.unwrap();
+            followers.push(tokio::spawn(async move { (from, lines.collect::<Vec<_>>().await) }));
+        }
+        hand.log(&held, batch * 10 + 1, &lines).await.unwrap();
+    }
+    hand.finish(&held, 200).await.unwrap();
+    for follower in followers {
+        let (from, records) = follower.await.unwrap();
+        let said: Vec<FollowRecord> = records.into_iter().map(Result::unwrap).collect();
+        let expected: Vec<String> = (from + 1..=200).map(|n| n.to_string()).collect();
+        assert_eq!(stderr_text(&said), expected, "from {from}");
+        assert!(matches!(said.last(), Some(FollowRecord::Outcome { .. })), "{said:?}");
+    }
+}
