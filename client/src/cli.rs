@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, config_check, job, status, submit, worker};
+use crate::{
+    commands::{completions, config_check, job, status, submit, worker},
+    dropin,
+};
 
 const LONG_ABOUT: &str = "Runs FFmpeg on a fleet: submits commands to a coordinator, follows them as if they ran here, \
     and ends with their exit code.";
@@ -61,6 +64,10 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Submit(submit::Args),
+    /// Be FFmpeg itself, run on the fleet: everything that follows is its own
+    Ffmpeg(dropin::Args),
+    /// The same for ffprobe
+    Ffprobe(dropin::Args),
     /// See and steer jobs
     #[command(subcommand)]
     Job(job::Command),

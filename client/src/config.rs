@@ -13,7 +13,7 @@ use ffleet_settings::{Loaded, Overrides, SecretReaders, Source};
 use serde::{Deserialize, Deserializer, Serialize};
 use url::Url;
 
-use crate::cli::Global;
+use crate::{cli::Global, dropin::Dropin};
 
 /// The client's configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Config {
     pub monitor: bool,
     /// For how many seconds a call is repeated while no coordinator answers.
     pub deadline_s: u64,
+    /// How ffleet behaves under the name of FFmpeg's programs.
+    pub dropin: Dropin,
     /// Path variables: which directory of this machine each of them stands for.
     pub paths: BTreeMap<Variable, PathBuf>,
 }
@@ -47,6 +49,7 @@ impl Default for Config {
             ca_file: None,
             monitor: false,
             deadline_s: 30,
+            dropin: Dropin::default(),
             paths: BTreeMap::new(),
         }
     }

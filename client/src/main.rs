@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod config;
+mod dropin;
 mod durations;
 mod errors;
 mod exit;
@@ -17,19 +18,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
 
-use crate::{cli::Cli, output::Output};
+use crate::{cli::Cli, dropin::Invocation, output::Output};
 
 fn main() -> ExitCode {
+    // Before clap looks: FFmpeg's arguments are not ours to read.
+    if let Some(invocation) = Invocation::of(std::env::args_os()) {
+        return match dropin::global(&invocation.before) {
+            Ok(global) => dropin::main(&invocation, &global),
+            Err(error) => not_understood(&error),
+        };
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nothing can be said when the stream that is told is closed.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(exit::OURS),
-            };
-        }
+        Err(error) => return not_understood(&error),
     };
     let out = Output::new(cli.global.json);
     if std::env::var_os("RUST_LOG").is_some() {
@@ -54,4 +55,13 @@ fn main() -> ExitCode {
     // A call that is still waiting for its answer must not hold up the end.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Nothing can be said when the stream that is told is closed.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(exit::OURS),
+    }
 }

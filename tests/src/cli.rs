@@ -5,13 +5,14 @@ use std::{ffi::OsStr, path::Path, process::Command, time::Duration};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::{Fleet, Process, Proxy, places::program, setup::clean};
+use crate::{Fleet, Process, Proxy, places::program, process::Input, setup::clean};
 
 /// An `ffleet` command before it runs.
 pub struct Cli<'a> {
     fleet: &'a Fleet,
     command: Command,
     name: String,
+    input: Input,
 }
 
 /// An `ffleet` command that is over.
@@ -30,7 +31,22 @@ impl<'a> Cli<'a> {
         let mut command = clean(&program("ffleet"), &fleet.media());
         command.env("FFLEET_CONFIG", config).args(args);
         let first = args.iter().take_while(|arg| *arg != "--").cloned().collect::<Vec<_>>();
-        Self { fleet, command, name: format!("ffleet {}", first.join(" ")) }
+        Self { fleet, command, name: format!("ffleet {}", first.join(" ")), input: Input::Nothing }
+    }
+
+    /// The program at `path`, which may be ffleet under another name, or call it.
+    pub(crate) fn of(fleet: &'a Fleet, config: &Path, path: &Path, args: &[String]) -> Self {
+        let mut command = clean(path, &fleet.media());
+        command.env("FFLEET_CONFIG", config).args(args);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { fleet, command, name, input: Input::Nothing }
+    }
+
+    /// With an open standard input, into which nobody types but [`Process::types`]; without this it is at its end.
+    #[must_use]
+    pub fn keyboard(mut self) -> Self {
+        self.input = Input::Keyboard;
+        self
     }
 
     /// The folder to work in; the client's media folder unless said otherwise.
@@ -58,7 +74,7 @@ impl<'a> Cli<'a> {
     #[must_use]
     pub fn start(mut self) -> Process {
         let log = self.fleet.log_path("clients");
-        let process = Process::start(&self.name, &mut self.command, &log);
+        let process = Process::start_with(&self.name, &mut self.command, &log, self.input);
         self.fleet.remember(process.clone());
         process
     }

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
@@ -28,7 +28,18 @@ pub struct Process(Arc<Inner>);
 struct Inner {
     name: String,
     pid: Pid,
+    /// Its keyboard, where it has one.
+    keyboard: Mutex<Option<ChildStdin>>,
     heard: watch::Sender<Heard>,
+}
+
+/// What a process finds on its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The end of it.
+    Nothing,
+    /// A pipe that stays open, and what is typed into it.
+    Keyboard,
 }
 
 /// What a process has said, and whether it has ended.
@@ -44,7 +55,15 @@ impl Process {
     /// Starts `command`; what it says goes to the end of `log` as well.
     #[must_use]
     pub fn start(name: &str, command: &mut Command, log: &Path) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start_with(name, command, log, Input::Nothing)
+    }
+
+    pub(crate) fn start_with(name: &str, command: &mut Command, log: &Path, input: Input) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(match input {
+            Input::Nothing => Stdio::null(),
+            Input::Keyboard => Stdio::piped(),
+        });
         die_with_us(command);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
         let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is small"));
@@ -54,8 +73,15 @@ impl Process {
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         pump(stdout, heard.clone(), Arc::clone(&log), |heard| &mut heard.stdout);
         pump(stderr, heard.clone(), log, |heard| &mut heard.stderr);
+        let keyboard = Mutex::new(child.stdin.take());
         reap(child, heard.clone());
-        Self(Arc::new(Inner { name: name.to_owned(), pid, heard }))
+        Self(Arc::new(Inner { name: name.to_owned(), pid, keyboard, heard }))
+    }
+
+    /// Types into its standard input; see [`crate::Cli::keyboard`].
+    pub fn types(&self, keys: &[u8]) {
+        let mut keyboard = self.0.keyboard.lock().unwrap();
+        keyboard.as_mut().expect("a keyboard").write_all(keys).unwrap();
     }
 
     /// Its process id.

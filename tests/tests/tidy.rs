@@ -148,7 +148,8 @@ fn only_the_store_speaks_to_the_database() {
 fn only_one_module_starts_children() {
     let mut problems = Vec::new();
     for file in rust_files(["worker/src", "client/src", "coordinator/src"]) {
-        if !file.path.starts_with("worker/src/process/") {
+        // The drop-in program becomes the local one in its own place, and starts no child.
+        if !file.path.starts_with("worker/src/process/") && file.path != "client/src/dropin/fallback.rs" {
             for (line, text) in file.product().filter(|(_, text)| text.contains("process::Command")) {
                 problems.push(format!("{}:{line} starts a child: {}", file.path, text.trim()));
             }

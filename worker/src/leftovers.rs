@@ -30,10 +30,9 @@ pub struct Note {
 }
 
 impl Note {
-    /// Writes down that this child runs for this attempt.
-    pub fn write(state: &StateDir, task: TaskId, epoch: u32, pid: Pid) -> io::Result<Self> {
+    /// Writes down that this child, which started so many ticks after the boot, runs for this attempt.
+    pub fn write(state: &StateDir, task: TaskId, epoch: u32, pid: Pid, started: u64) -> io::Result<Self> {
         let path = state.running().join(format!("{}.json", attempt_name(task, epoch)));
-        let started = process::stat(pid).map_or(0, |stat| stat.started);
         let entry = Entry { task, epoch, pid: pid.as_raw(), started, boot: process::boot_id() };
         write_whole(&path, &serde_json::to_vec(&entry)?)?;
         Ok(Self { path })

@@ -10,9 +10,14 @@ use common::{PATIENCE, fifo, first_line, read, script, starter};
 use ffleet_protocol::id::TaskId;
 use ffleet_worker::{
     leftovers::{self, Note},
-    process::{Ended, MarkPrefix},
+    process::{Control, Ended, MarkPrefix, stat},
     state::StateDir,
 };
+
+/// When a child started, as its note says it.
+fn started(child: &Control) -> u64 {
+    stat(child.pid()).unwrap().started
+}
 
 #[tokio::test]
 async fn children_of_an_earlier_life_are_killed() {
@@ -22,13 +27,13 @@ async fn children_of_an_earlier_life_are_killed() {
 
     // One is known by its note alone, one by its mark alone, and one is a stranger's with a note of the same number.
     let noted = starter.start(script("exec sleep 1000", &[])).await.unwrap().control;
-    let note = Note::write(&state, task, 1, noted.pid()).unwrap();
+    let note = Note::write(&state, task, 1, noted.pid(), started(&noted)).unwrap();
     std::mem::forget(note);
     let mut program = script("exec sleep 1000", &[]);
     program.mark = MarkPrefix::new(state.id()).mark("other");
     let marked = starter.start(program).await.unwrap().control;
     let stranger = starter.start(script("exec sleep 1000", &[])).await.unwrap().control;
-    let note = Note::write(&state, task, 2, stranger.pid()).unwrap();
+    let note = Note::write(&state, task, 2, stranger.pid(), started(&stranger)).unwrap();
     let path = state.running().join(format!("{task}.2.json"));
     let text = fs::read_to_string(&path).unwrap();
     let started = text.split("\"started\":").nth(1).unwrap().split(',').next().unwrap();

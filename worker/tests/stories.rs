@@ -153,6 +153,26 @@ async fn a_stop_and_signals_arrive_with_heartbeats() {
 }
 
 #[tokio::test]
+async fn a_signal_before_the_start_reaches_the_program() {
+    let (fake, folder) = (Fake::start(35).await, tempfile::tempdir().unwrap());
+    fake.change(|state| state.lose_accepts = true);
+    let _worker = Worker::start(&fake, &folder);
+    let task = fake.script("trap 'exit 7' INT; while :; do sleep 0.05; done", &[]);
+    fake.until("a grant", |state| state.tasks.contains_key(&task).then_some(())).await;
+    let before = fake.lock().heartbeats.len();
+    fake.change(|state| {
+        let signal = NumberedSignal { number: 1, signal: SignalKind::Interrupt };
+        state.tasks.get_mut(&task).unwrap().signals = vec![signal];
+    });
+    // The answer to the first of them was taken before the second one was sent.
+    fake.until("two heartbeats", |state| (state.heartbeats.len() >= before + 2).then_some(())).await;
+    fake.change(|state| state.lose_accepts = false);
+    let exit = fake.finished(task).await.exit;
+    let early = Exit::Signal { signal: Signal::SIGINT as i32 };
+    assert!([early, Exit::Code { code: 7 }].contains(&exit), "{exit:?}");
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_a_claim_strands_nothing() {
     let (fake, folder) = (Fake::start(35).await, tempfile::tempdir().unwrap());
     fake.change(|state| state.lose_claim = true);

@@ -2,7 +2,7 @@
 
 use super::{
     Context,
-    following::{Following, OnInterrupt, interrupts},
+    following::{Following, OnInterrupt, SignsOfLife, interrupts},
 };
 use crate::{ids, screen::ProgressMode};
 
@@ -31,7 +31,7 @@ pub async fn run(context: &Context<'_>, args: &Args) -> anyhow::Result<u8> {
         job,
         after: None,
         progress: args.progress,
-        monitored: view.spec.monitor && !view.summary.status.is_terminal(),
+        signs_of_life: (view.spec.monitor && !view.summary.status.is_terminal()).then_some(SignsOfLife::Now),
         on_interrupt: OnInterrupt::Cancel,
     };
     Ok(following.run(&mut signals, false).await?.code())

@@ -51,23 +51,39 @@ pub struct Following<'a> {
     pub after: Option<Cursor>,
     /// How progress is shown.
     pub progress: ProgressMode,
-    /// Whether to send signs of life, without which the job is canceled.
-    pub monitored: bool,
+    /// For a monitored job: without them it is canceled.
+    pub signs_of_life: Option<SignsOfLife>,
     /// What Ctrl-C means.
     pub on_interrupt: OnInterrupt,
 }
 
-/// Ctrl-C, from now on ours.
-pub fn interrupts() -> anyhow::Result<Signal> {
-    Ok(signal(SignalKind::interrupt())?)
+/// Ctrl-C, and SIGTERM, which is what a supervisor sends instead.
+pub struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+/// Interrupts, from now on ours.
+pub fn interrupts() -> anyhow::Result<Interrupts> {
+    Ok(Interrupts { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+}
+
+impl Interrupts {
+    /// The next one. Waiting for it may be given up and taken up again.
+    pub async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 impl Following<'_> {
     /// Follows the job to its end. `interrupted` says that Ctrl-C was pressed before the job's id was known.
-    pub async fn run(self, interrupts: &mut Signal, interrupted: bool) -> anyhow::Result<End> {
+    pub async fn run(self, interrupts: &mut Interrupts, interrupted: bool) -> anyhow::Result<End> {
         let mut screen = Screen::new(self.out, self.progress);
         let mut follower = Follower::new(self.api.clone(), self.job, self.after.clone());
-        let _signs_of_life = self.monitored.then(|| Task(tokio::spawn(beat(self.api.clone(), self.job))));
+        let _signs_of_life = self.signs_of_life.map(|first| sends_signs_of_life(self.api, self.job, first));
         let mut cancel = None;
         if interrupted {
             cancel = Some(self.cancel(&mut screen));
@@ -133,7 +149,7 @@ async fn answered(cancel: &mut Option<Canceling>) -> Option<String> {
 }
 
 /// A task that ends with its owner.
-struct Task<T>(JoinHandle<T>);
+pub struct Task<T>(JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
@@ -141,11 +157,28 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// Tells again and again that the client of a monitored job is there.
-async fn beat(api: Api, job: JobId) {
+/// When the first sign of life is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignsOfLife {
+    /// At once: the job was somebody else's until now.
+    Now,
+    /// After a while: a job that was just submitted knows that its client is there.
+    Later,
+}
+
+/// Tells again and again that the client of a monitored job is there, until the result is dropped.
+#[must_use]
+pub fn sends_signs_of_life(api: &Api, job: JobId, first: SignsOfLife) -> Task<()> {
+    Task(tokio::spawn(beat(api.clone(), job, first)))
+}
+
+async fn beat(api: Api, job: JobId, first: SignsOfLife) {
     let api = api.with_deadline(Duration::ZERO).with_try_timeout(BEAT);
     let follower = Incarnation::new();
     let mut ticks = tokio::time::interval(BEAT);
+    if first == SignsOfLife::Later {
+        ticks.reset();
+    }
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     for beat in 1.. {
         ticks.tick().await;

@@ -43,7 +43,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
             job,
             after: args.after,
             progress: args.progress,
-            monitored: false,
+            signs_of_life: None,
             on_interrupt: OnInterrupt::Leave,
         };
         following.run(&mut signals, false).await?;

@@ -5,7 +5,7 @@ pub mod cancel;
 pub mod completions;
 pub mod config_check;
 pub mod explain;
-mod following;
+pub mod following;
 pub mod job;
 pub mod list;
 pub mod logs;
@@ -41,6 +41,11 @@ pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
     match command {
         Command::Completions(args) => Ok(completions::run(&args)?),
         Command::Config(config_check::Command::Check(_)) => Ok(config_check::run(&global, out).await?),
+        // Those that come so far have something in front of the program's name that they must not have.
+        Command::Ffmpeg(_) | Command::Ffprobe(_) => {
+            Err(anyhow::anyhow!("in front of ffmpeg and ffprobe only --coordinator, --key-file and --config may stand")
+                .into())
+        }
         Command::Submit(args) => connected(&global, out, async |context| submit::run(context, args).await).await,
         Command::Job(command) => connected(&global, out, async |context| job::run(context, command).await).await,
         Command::Worker(command) => connected(&global, out, async |context| worker::run(context, command).await).await,

@@ -2,7 +2,7 @@
 
 use super::{
     Context,
-    following::{Following, OnInterrupt, interrupts},
+    following::{Following, OnInterrupt, SignsOfLife, interrupts},
 };
 use crate::{ids, screen::ProgressMode};
 
@@ -40,7 +40,7 @@ pub async fn run(context: &Context<'_>, args: &Args) -> anyhow::Result<u8> {
         job: submitted.id,
         after: None,
         progress: ProgressMode::Auto,
-        monitored: api.job(submitted.id).await?.spec.monitor,
+        signs_of_life: (api.job(submitted.id).await?.spec.monitor).then_some(SignsOfLife::Later),
         on_interrupt: OnInterrupt::Cancel,
     };
     Ok(following.run(&mut signals, false).await?.code())

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{
     Context,
-    following::{Following, OnInterrupt, interrupts},
+    following::{Following, OnInterrupt, SignsOfLife, interrupts},
 };
 use crate::{
     durations::{parse, whole_seconds},
@@ -26,7 +26,7 @@ lies under a directory of [paths] in ffleet.toml, and so is the working director
 argument /mnt/media/a.mkv travels as $Media/a.mkv, and each worker finds the file under its own directory for Media. \
 Every other $ is meant literally. With --template the arguments are path templates already.
 
-Ctrl-C cancels the job and waits for its end; a second Ctrl-C stops waiting.
+Ctrl-C, or SIGTERM, cancels the job and waits for its end; the second one stops waiting.
 
 Exit codes: FFmpeg's own; 125 when ffleet failed, or the job failed without an exit code of its own; 130 when the \
 job was canceled; 128+n when the program was killed by signal n. With --detach: 0 when the job was accepted.
@@ -175,7 +175,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
         job: submitted.id,
         after: None,
         progress,
-        monitored: spec.monitor,
+        signs_of_life: spec.monitor.then_some(SignsOfLife::Later),
         on_interrupt: OnInterrupt::Cancel,
     };
     let end = following.run(&mut signals, interrupted).await;

@@ -9,6 +9,7 @@ mod delivery;
 mod deps;
 mod disks;
 mod drain;
+mod dropin;
 mod encode;
 mod events;
 mod exit_codes;

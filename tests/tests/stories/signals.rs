@@ -11,7 +11,7 @@ use serde_json::json;
 async fn quit_is_ffmpegs_q() {
     let fleet = Fleet::start().await;
     fleet.worker("box").await;
-    let id = fleet.submit(&job(["-fake-say", "up", "-fake-hang"])).await;
+    let id = fleet.submit(&job(["-fake-progress", "2", "-fake-say", "up", "-fake-hang"])).await;
     fleet.wait(id).until_says("up").await;
     let answer = fleet.api().signal(id, SignalKind::Quit).await.unwrap();
     assert_eq!(answer.status, JobStatus::Running, "a signal is no cancel");

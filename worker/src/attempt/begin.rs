@@ -38,9 +38,12 @@ pub struct Begun {
     pub drains: Drains,
     /// Whether it understands a typed `q`.
     pub knows_q: bool,
+    /// Whether it tells this worker how far it is.
+    pub tells_progress: bool,
     _kill: process::KillOnDrop,
     _probing: Option<Probing>,
-    _note: Option<Note>,
+    /// Its result goes with it: however late the note is written, it is removed then.
+    _note: tokio::task::JoinHandle<Option<Note>>,
     _scratch: Option<Scratch>,
 }
 
@@ -109,24 +112,34 @@ pub async fn begin(
     let pipes = Pipes { stdout: running.stdout, stderr: running.stderr, progress: progress_read, stdout_max };
     let drains =
         Drains::start(pipes, spool, tell).map_err(|error| failed("the worker cannot start a thread", &error))?;
-    let note = write_note(worker, grant, &control).await;
+    let note = write_note(worker, grant, &control);
     tracing::info!(pid = control.pid().as_raw(), program = %plan.file.display(), "started");
     let knows_q = is_ffmpeg && !said.deaf;
-    Ok(Begun { control, drains, knows_q, _kill: kill, _probing: probing, _note: note, _scratch: scratch })
+    let tells_progress = wants_progress;
+    Ok(Begun {
+        control,
+        drains,
+        knows_q,
+        tells_progress,
+        _kill: kill,
+        _probing: probing,
+        _note: note,
+        _scratch: scratch,
+    })
 }
 
-/// Only a worker that is killed at once needs the note, so an attempt does not fail for the want of it.
-async fn write_note(worker: &Worker, grant: &Grant, control: &Control) -> Option<Note> {
+/// Only a worker that is killed at once needs the note, so an attempt neither waits for it nor fails for the want of it.
+fn write_note(worker: &Worker, grant: &Grant, control: &Control) -> tokio::task::JoinHandle<Option<Note>> {
     let (state, task, epoch, pid) = (Arc::clone(&worker.state), grant.task, grant.epoch, control.pid());
-    let written = tokio::task::spawn_blocking(move || Note::write(&state, task, epoch, pid)).await;
-    match written {
-        Ok(Ok(note)) => Some(note),
-        Ok(Err(error)) => {
+    // Read now: later the number may be a stranger's.
+    let started = process::stat(pid).map_or(0, |stat| stat.started);
+    tokio::task::spawn_blocking(move || match Note::write(&state, task, epoch, pid, started) {
+        Ok(note) => Some(note),
+        Err(error) => {
             tracing::warn!(%error, "the note that a program runs cannot be written");
             None
         }
-        Err(_) => None,
-    }
+    })
 }
 
 /// The look for the duration; it ends with the attempt.

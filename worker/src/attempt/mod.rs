@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use ffleet_protocol::{
     state::Phase,
-    task::{AcceptRequest, Grant, RejectRequest},
+    task::{AcceptRequest, Grant, NumberedSignal, RejectRequest},
 };
 use tokio::sync::mpsc;
 use tracing::Instrument;
@@ -84,9 +84,9 @@ async fn story(
         }
     };
     match accept(worker, grant, held, &mut orders).await {
-        Accepted::Yes { next_seq } => {
+        Accepted::Yes { next_seq, early } => {
             held.set_phase(Phase::Starting);
-            run::attempt(worker, grant, held, orders, plan, next_seq).await
+            run::attempt(worker, grant, held, run::Orders { early, orders }, plan, next_seq).await
         }
         Accepted::Rejected => Told::Yes,
         Accepted::Lost => Told::Dropped,
@@ -94,7 +94,7 @@ async fn story(
 }
 
 enum Accepted {
-    Yes { next_seq: u64 },
+    Yes { next_seq: u64, early: Vec<NumberedSignal> },
     Rejected,
     Lost,
 }
@@ -113,6 +113,7 @@ async fn accept(
     };
     // A repeated accept may be answered for the first one's sake, so the lease counts from the first one.
     let sent = Moment::now();
+    let mut early = Vec::new();
     let accepting = async {
         loop {
             match worker.api.accept(grant.task, &request).await {
@@ -130,7 +131,7 @@ async fn accept(
             Ok(answer) => {
                 held.renew(sent);
                 tracing::info!("accepted");
-                Accepted::Yes { next_seq: answer.next_seq }
+                Accepted::Yes { next_seq: answer.next_seq, early }
             }
             Err(None) => {
                 tracing::info!("the task is somebody else's already");
@@ -141,7 +142,7 @@ async fn accept(
                 Accepted::Rejected
             }
         },
-        () = lost(orders) => Accepted::Lost,
+        () = lost(orders, &mut early) => Accepted::Lost,
         () = held.over() => Accepted::Lost,
         () = worker.stages.superseded.cancelled() => Accepted::Lost,
         () = worker.stages.handing_back.cancelled() => {
@@ -151,13 +152,13 @@ async fn accept(
     }
 }
 
-/// Returns when the lease is gone. A stop before the start means the same: the task is canceled where it stands.
-async fn lost(orders: &mut mpsc::UnboundedReceiver<Order>) {
+/// Returns when the lease is gone. A stop before the start means the same: the task is canceled where it stands. Signals
+/// come once; the program will be told them as soon as it is there.
+async fn lost(orders: &mut mpsc::UnboundedReceiver<Order>, early: &mut Vec<NumberedSignal>) {
     loop {
         match orders.recv().await {
             Some(Order::Lost | Order::Stop(_)) | None => return,
-            // A signal before the program is there reaches nobody, and the coordinator goes on offering it.
-            Some(Order::Signal(_)) => {}
+            Some(Order::Signal(signal)) => early.push(signal),
         }
     }
 }

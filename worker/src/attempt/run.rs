@@ -4,12 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use ffleet_protocol::{
     Timestamp,
+    log::Progress,
     state::{Phase, SignalKind, Stream},
     task::{FinishRequest, Grant, NumberedSignal},
     worker::LeaseRef,
 };
 use nix::sys::signal::Signal;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 use super::{
     Told,
@@ -26,12 +30,24 @@ use crate::{
     shipping::{Shipped, Shipper, Spool, SpoolFile},
 };
 
+/// How long a `q` waits for the first media. FFmpeg that reads it before has nothing to put into its file, which then cannot
+/// be played.
+const MEDIA: Duration = Duration::from_secs(5);
+
+/// What an attempt is told.
+pub struct Orders {
+    /// Signals that came before the program was there.
+    pub early: Vec<NumberedSignal>,
+    /// What comes from now on.
+    pub orders: mpsc::UnboundedReceiver<Order>,
+}
+
 /// Runs an accepted attempt to its end.
 pub async fn attempt(
     worker: &Arc<Worker>,
     grant: &Grant,
     held: &Arc<Held>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    Orders { early, mut orders }: Orders,
     plan: Plan,
     next_seq: u64,
 ) -> Told {
@@ -51,7 +67,8 @@ pub async fn attempt(
         }
         Ok(mut begun) => {
             held.set_phase(Phase::Encoding);
-            let watched = Watch { worker, grant, held, begun: &mut begun, cause: None, ladder: None };
+            let mut watched = Watch { worker, grant, held, begun: &mut begun, cause: None, ladder: None, typing: None };
+            early.into_iter().for_each(|signal| watched.pass_on(signal));
             match watched.until_it_ends(&mut orders, went_stale).await {
                 Fate::Ended { ended, cause } => conclude(&plan, &mut begun, ended, cause, &spool).await,
                 Fate::Dropped => {
@@ -106,6 +123,30 @@ struct Watch<'a> {
     begun: &'a mut Begun,
     cause: Option<Cause>,
     ladder: Option<Ladder>,
+    typing: Option<Typing>,
+}
+
+/// A `q` that waits for something to finish.
+struct Typing(tokio::task::JoinHandle<()>);
+
+impl Typing {
+    /// Without `progress` nobody knows what has been written, and nothing is waited for.
+    fn start(control: &Control, progress: Option<watch::Receiver<Progress>>) -> Self {
+        let control = control.clone();
+        Self(tokio::spawn(async move {
+            if let Some(mut progress) = progress {
+                let media = |told: &Progress| told.frame > Some(0) || told.out_time_us > Some(0);
+                let _ = tokio::time::timeout(MEDIA, progress.wait_for(media)).await;
+            }
+            control.quit();
+        }))
+    }
+}
+
+impl Drop for Typing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A stop that is under way, step by step; a harder one takes its place.
@@ -190,11 +231,14 @@ impl Watch<'_> {
         Fate::Ended { ended, cause: Some(cause) }
     }
 
-    fn pass_on(&self, signal: NumberedSignal) {
+    fn pass_on(&mut self, signal: NumberedSignal) {
         let control = &self.begun.control;
         tracing::info!(number = signal.number, signal = %signal.signal, "passing a signal on");
         match signal.signal {
-            SignalKind::Quit if self.begun.knows_q => control.quit(),
+            SignalKind::Quit if self.begun.knows_q => {
+                let progress = self.begun.tells_progress.then(|| self.held.progress());
+                self.typing = Some(Typing::start(control, progress));
+            }
             // Other programs have no `q`; this is the way to ask them to end well.
             SignalKind::Quit | SignalKind::Terminate => control.signal(Signal::SIGTERM),
             SignalKind::Interrupt => control.signal(Signal::SIGINT),

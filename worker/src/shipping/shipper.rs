@@ -23,6 +23,8 @@ pub(super) const BATCH: usize = 256 * 1024;
 const PACE: Duration = Duration::from_millis(100);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_secs(1);
+/// What a task is busy with in its first moments is not worth a call of its own; a short one ends before.
+const FIRST_PROGRESS: Duration = Duration::from_millis(200);
 /// Between tries that a coordinator refused for a reason of its own.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,22 +56,29 @@ pub struct Shipper {
 impl Shipper {
     /// Sends until the spool is closed and empty.
     pub async fn run(&mut self) -> Shipped {
-        let mut progress_due = Instant::now();
+        let mut progress_due = Instant::now() + FIRST_PROGRESS;
+        let mut last = Progress::default();
         loop {
+            let closed = self.spool.is_closed();
             let records = self.next_batch().await;
             let told = self.progress.has_changed().unwrap_or(false);
-            // The last word about progress goes with the last records.
-            let due = Instant::now() >= progress_due || self.spool.is_closed();
+            // The last word about progress goes with the last records. That the program has ended is told by its end.
+            let due = if closed {
+                !differs_in_phase_alone(&self.progress.borrow(), &last)
+            } else {
+                Instant::now() >= progress_due
+            };
             let progress = (told && due).then(|| self.progress.borrow_and_update().clone());
             if records.is_empty() && progress.is_none() {
-                if self.spool.is_closed() {
+                if closed {
                     return Shipped::All;
                 }
                 self.wait(told, progress_due).await;
                 continue;
             }
-            if progress.is_some() {
+            if let Some(progress) = &progress {
                 progress_due = Instant::now() + PROGRESS;
+                last.clone_from(progress);
             }
             if self.send(records, progress).await == Sent::Stale {
                 return Shipped::Stale;
@@ -137,6 +146,10 @@ impl Shipper {
         sleep(PAUSE).await;
         Sent::Yes
     }
+}
+
+fn differs_in_phase_alone(now: &Progress, before: &Progress) -> bool {
+    Progress { phase: before.phase, ..now.clone() } == *before
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

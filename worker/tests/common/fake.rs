@@ -36,6 +36,8 @@ pub struct State {
     pub silent: bool,
     /// Grants the next claim, and breaks the connection off instead of answering.
     pub lose_claim: bool,
+    /// Breaks the connection off instead of answering an accept.
+    pub lose_accepts: bool,
     /// The next heartbeats are answered so.
     pub superseded: bool,
     /// What a finish is refused with, once: records from this number on are lacking.
@@ -292,9 +294,10 @@ impl Fake {
 
     fn task(&self, id: TaskId, verb: &str, body: &[u8]) -> Reply {
         let mut state = self.lock();
-        let forget_from = state.forget_from;
+        let (forget_from, lose_accepts) = (state.forget_from, state.lose_accepts);
         let Some(task) = state.tasks.get_mut(&id) else { return Reply::Problem(Code::NoSuchTask, None) };
         match verb {
+            "accept" if lose_accepts => return Reply::Silence,
             "accept" => {
                 assert_eq!(read::<AcceptRequest>(body).token, task.grant.token);
                 task.accepted += 1;
