@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{completions, config_check, job, status, submit, worker},
+    commands::{completions, config_check, job, status, submit, top, worker},
     dropin,
 };
 
@@ -75,6 +75,7 @@ pub enum Command {
     #[command(subcommand)]
     Worker(worker::Command),
     Status(status::Args),
+    Top(top::Args),
     /// Check the configuration
     #[command(subcommand)]
     Config(config_check::Command),

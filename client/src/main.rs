@@ -13,6 +13,7 @@ mod progress;
 mod screen;
 mod show;
 mod table;
+mod top;
 
 use std::process::ExitCode;
 

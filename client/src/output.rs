@@ -106,6 +106,12 @@ impl Output {
         self.color_err
     }
 
+    /// Whether somebody watches standard output, on a terminal that can do more than print lines.
+    #[must_use]
+    pub fn screen_out(&self) -> bool {
+        self.terminal_out && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
+    }
+
     /// Whether somebody watches standard error.
     #[must_use]
     pub fn terminal_err(&self) -> bool {

@@ -231,7 +231,9 @@ impl Drop for Screen<'_> {
     }
 }
 
-fn ended(outcome: &Outcome) -> String {
+/// How a job ended, in one line.
+#[must_use]
+pub fn ended(outcome: &Outcome) -> String {
     let (status, message) = (outcome.status.as_str(), outcome.message.as_str());
     if message.is_empty() {
         status.to_owned()
@@ -243,7 +245,9 @@ fn ended(outcome: &Outcome) -> String {
     }
 }
 
-fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> String {
+/// How an attempt that was not the last one ended, in one line.
+#[must_use]
+pub fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> String {
     let end = match end {
         AttemptEnd::Completed => "ended well",
         AttemptEnd::Failed => "failed",
@@ -259,7 +263,9 @@ fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> String {
     }
 }
 
-fn lost(record: &Record, dropped: &Dropped) -> String {
+/// What is missing, and why, in one line.
+#[must_use]
+pub fn lost(record: &Record, dropped: &Dropped) -> String {
     let why = match dropped.reason {
         DropReason::LogCap => "the log is over its limit",
         DropReason::SpoolFull => "the worker had no room for it while no coordinator answered",

@@ -5,6 +5,7 @@ use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::MigratorTrait;
 
 mod m0001_core;
+mod m0002_ends;
 mod m0005_lean_indexes;
 
 /// Applies what is missing.
@@ -14,6 +15,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_core::Migration), Box::new(m0005_lean_indexes::Migration)]
+        vec![Box::new(m0001_core::Migration), Box::new(m0002_ends::Migration), Box::new(m0005_lean_indexes::Migration)]
     }
 }

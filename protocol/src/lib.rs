@@ -9,6 +9,7 @@ pub mod id;
 pub mod job;
 pub mod limits;
 pub mod log;
+pub mod overview;
 pub mod problem;
 pub mod sign;
 pub mod state;

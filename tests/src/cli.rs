@@ -5,7 +5,7 @@ use std::{ffi::OsStr, path::Path, process::Command, time::Duration};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::{Fleet, Process, Proxy, places::program, process::Input, setup::clean};
+use crate::{Fleet, Process, Proxy, Terminal, places::program, process::Input, setup::clean};
 
 /// An `ffleet` command before it runs.
 pub struct Cli<'a> {
@@ -77,6 +77,15 @@ impl<'a> Cli<'a> {
         let process = Process::start_with(&self.name, &mut self.command, &log, self.input);
         self.fleet.remember(process.clone());
         process
+    }
+
+    /// Starts it on a terminal of this size.
+    #[must_use]
+    pub fn on_terminal(self, rows: u16, columns: u16) -> Terminal {
+        let log = self.fleet.log_path("terminals");
+        let terminal = Terminal::start(&self.name, self.command, &log, rows, columns);
+        self.fleet.remember(terminal.process().clone());
+        terminal
     }
 
     /// Runs it to its end.

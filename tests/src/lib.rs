@@ -41,6 +41,7 @@ mod places;
 mod process;
 mod proxy;
 mod setup;
+mod terminal;
 mod waits;
 mod worker;
 
@@ -58,6 +59,7 @@ pub use places::{program, repository};
 pub use process::Process;
 pub use proxy::{Answered, Faults, On, Proxy, Rule, Traffic, Way};
 pub use setup::{SHORT_LEASES, Setup};
+pub use terminal::Terminal;
 pub use waits::{Wait, output, stderr_text};
 pub use worker::{Worker, WorkerSetup};
 

@@ -84,6 +84,18 @@ impl Process {
         keyboard.as_mut().expect("a keyboard").write_all(keys).unwrap();
     }
 
+    /// Starts `command`, whose streams lead to a terminal already; `said` is what comes out of that terminal.
+    pub(crate) fn on_terminal(name: &str, command: &mut Command, said: File, log: &Path) -> Self {
+        die_with_us(command);
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id is small"));
+        let (heard, _) = watch::channel(Heard { open: 1, ..Heard::default() });
+        let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        pump(said, heard.clone(), Arc::new(Mutex::new(log)), |heard| &mut heard.stdout);
+        reap(child, heard.clone());
+        Self(Arc::new(Inner { name: name.to_owned(), pid, keyboard: Mutex::default(), heard }))
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> i32 {
@@ -164,9 +176,7 @@ impl Process {
         let closed = tokio::time::timeout(PATIENCE, closed).await;
         let heard = closed.expect("its pipes are held open by somebody else").expect("the sender is ours");
         let status = heard.ended.expect("waited for");
-        // A shell's word for a death by signal, so that every end is one number.
-        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-        Finished { code, stdout: heard.stdout.clone(), stderr: heard.stderr.clone() }
+        Finished { code: code(status), stdout: heard.stdout.clone(), stderr: heard.stderr.clone() }
     }
 
     /// What it has said so far on stderr and then on stdout.
@@ -189,6 +199,23 @@ impl Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         let kilobytes = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kilobytes");
         kilobytes * 1024
+    }
+
+    /// Waits until everything it has said on stdout is what was waited for; false when it has ended otherwise.
+    pub(crate) async fn stdout_until(&self, mut is_it: impl FnMut(&[u8]) -> bool) -> bool {
+        let mut changes = self.0.heard.subscribe();
+        let mut found = false;
+        let wanted = changes.wait_for(|heard| {
+            found = is_it(&heard.stdout);
+            found || (heard.ended.is_some() && heard.open == 0)
+        });
+        wanted.await.expect("the sender is ours");
+        found
+    }
+
+    /// Waits for its end and gives its exit code, or 128 and the signal that ended it.
+    pub(crate) async fn code(&self) -> i32 {
+        code(self.ended().await)
     }
 
     /// Kills it and waits until it is gone.
@@ -261,6 +288,11 @@ fn reap(mut child: Child, heard: watch::Sender<Heard>) {
         let status = child.wait().expect("our own child");
         heard.send_modify(|heard| heard.ended = Some(status));
     });
+}
+
+/// A shell's word for a death by signal, so that every end is one number.
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 fn line_with(bytes: &[u8], text: &str) -> Option<String> {

@@ -10,6 +10,7 @@ use ffleet_protocol::{
     },
     limits,
     log::Cursor,
+    overview::{Overview, OverviewQuery},
     state::SignalKind,
     topic::{Topic, WatchAnswer},
     worker::FleetStatus,
@@ -105,6 +106,11 @@ impl Api {
             call = call.query("since", since);
         }
         self.ask(call).await
+    }
+
+    /// One look at what runs, what comes next and what has just ended.
+    pub async fn overview(&self, query: &OverviewQuery) -> Result<Overview, ApiError> {
+        self.ask(Call::get("/v1/overview").filter(query)?).await
     }
 
     /// The whole at a glance.

@@ -13,6 +13,7 @@ pub mod retry;
 pub mod show;
 pub mod status;
 pub mod submit;
+pub mod top;
 pub mod wait;
 pub mod worker;
 
@@ -49,6 +50,7 @@ pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
         Command::Submit(args) => connected(&global, out, async |context| submit::run(context, args).await).await,
         Command::Job(command) => connected(&global, out, async |context| job::run(context, command).await).await,
         Command::Worker(command) => connected(&global, out, async |context| worker::run(context, command).await).await,
+        Command::Top(args) => connected(&global, out, async |context| top::run(context, &args).await).await,
         Command::Status(args) => connected(&global, out, async |context| status::run(context, &args).await).await,
     }
 }

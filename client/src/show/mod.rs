@@ -13,7 +13,7 @@ use ffleet_protocol::{
 use jiff::Timestamp;
 
 pub use job::{Ended, jobs};
-pub use worker::workers;
+pub use worker::{paint as paint_of_worker, workers};
 
 use crate::{durations, output::Paint};
 
@@ -35,7 +35,8 @@ fn quoted(arg: &Arg) -> String {
     }
 }
 
-fn paint_of_job(status: JobStatus) -> Paint {
+/// The meaning of a job's status.
+pub fn paint_of_job(status: JobStatus) -> Paint {
     match status {
         JobStatus::Pending => Paint::Plain,
         JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling => Paint::Busy,
@@ -56,7 +57,7 @@ fn paint_of_task(status: TaskStatus) -> Paint {
 }
 
 /// How something ended, in a few words.
-fn ending(exit_code: Option<i32>, signal: Option<i32>, failure: Option<FailureClass>) -> String {
+pub fn ending(exit_code: Option<i32>, signal: Option<i32>, failure: Option<FailureClass>) -> String {
     let how = match (exit_code, signal) {
         (Some(code), _) => Some(format!("exit code {code}")),
         (None, Some(signal)) => Some(format!("signal {signal}")),
@@ -79,6 +80,11 @@ fn outcome_line(outcome: &Outcome) -> String {
 /// A moment and how long ago it was.
 fn moment(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({} ago)", short(at), durations::human(now.duration_since(at).as_secs()))
+}
+
+/// The time of day to the second, in UTC.
+pub fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
 }
 
 /// To the second, in UTC.

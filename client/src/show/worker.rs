@@ -10,7 +10,8 @@ use crate::{
     table::{Table, cell, painted},
 };
 
-fn paint(state: WorkerState) -> Paint {
+/// The meaning of a worker's state.
+pub fn paint(state: WorkerState) -> Paint {
     match state {
         WorkerState::Offline => Paint::Dim,
         WorkerState::Online => Paint::Good,

@@ -20,6 +20,7 @@ mod jobs;
 mod logs;
 mod metrics;
 mod openapi;
+mod overview;
 mod page;
 mod params;
 pub mod routes;

@@ -6,7 +6,7 @@
 use actix_web::web::ServiceConfig;
 use ffleet_protocol::problem::Code::{self, *};
 
-use super::{accounts, claims, events, health, jobs, logs, metrics, page::Page, tasks, watch, workers};
+use super::{accounts, claims, events, health, jobs, logs, metrics, overview, page::Page, tasks, watch, workers};
 
 /// What may be wrong with a job.
 const SPEC: [Code; 12] = [
@@ -67,6 +67,7 @@ fn for_clients(page: &mut Page) {
     );
     page.get("/v1/jobs/{id}/logs", logs::follow, "The output of a job, from a cursor on.", &[BadCursor]);
     page.get("/v1/jobs/{id}/explain", jobs::explain, "Why a job does not run yet.", &[]);
+    page.get("/v1/overview", overview::show, "What runs, what comes next and what has just ended.", &[BadField]);
     page.get("/v1/events", events::follow, "Transitions as they happen, told at least once.", &[]);
 }
 

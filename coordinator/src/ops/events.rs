@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ffleet_protocol::{Timestamp, event::Event, id::EventId, limits, state::Role};
+use ffleet_protocol::{Timestamp, event::Event, id::EventId, limits};
 use futures_util::stream::{self, Stream};
 use jiff::SignedDuration;
 
@@ -79,8 +79,7 @@ impl Feed {
     }
 
     async fn look(&mut self) -> Result<(), OpError> {
-        let all = self.who.role == Role::Admin || self.who.sees_all;
-        let only = (!all).then_some(&self.who.account);
+        let only = self.who.only();
         let until = settled(self.app.store.now().await?);
         let events = self.app.store.events(self.after, until, only, PAGE).await?;
         let all = (events.len() as u64) < PAGE;

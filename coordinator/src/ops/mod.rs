@@ -15,6 +15,7 @@ mod known;
 pub(crate) mod lapse;
 pub mod log;
 pub mod monitor;
+pub mod overview;
 mod prune;
 pub mod report;
 pub mod retry;
@@ -84,6 +85,13 @@ impl Caller {
     #[must_use]
     pub fn sees(&self, owner: &AccountId) -> bool {
         self.role == Role::Admin || self.account == *owner || (self.role == Role::Client && self.sees_all)
+    }
+
+    /// Whose jobs this caller reads: one account's, or everybody's.
+    #[must_use]
+    pub fn only(&self) -> Option<&AccountId> {
+        let all = self.role == Role::Admin || (self.role == Role::Client && self.sees_all);
+        (!all).then_some(&self.account)
     }
 
     /// Whether this caller may change what belongs to `owner`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ffleet_protocol::{state::Role, worker::FleetStatus};
+use ffleet_protocol::worker::FleetStatus;
 use jiff::SignedDuration;
 
 use super::{Caller, OpError};
@@ -12,8 +12,7 @@ use crate::app::App;
 pub async fn status(app: &App, who: &Caller) -> Result<FleetStatus, OpError> {
     let day_ago = app.store.now().await?.saturating_sub(SignedDuration::from_hours(24));
     let day_ago = day_ago.unwrap_or(ffleet_protocol::Timestamp::MIN);
-    let only = (who.role != Role::Admin && !who.sees_all).then_some(&who.account);
-    let jobs = app.store.counts(only, day_ago).await?;
+    let jobs = app.store.counts(who.only(), day_ago).await?;
     let all = app.store.workers().await?;
     let mut workers: BTreeMap<String, u64> = BTreeMap::new();
     for worker in &all {

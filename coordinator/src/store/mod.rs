@@ -22,6 +22,7 @@ pub(crate) mod logs;
 mod meter;
 pub(crate) mod needs;
 mod open;
+pub(crate) mod overview;
 pub(crate) mod row;
 mod seen;
 #[cfg(test)]

@@ -110,6 +110,7 @@ impl Things {
             call("GET", "/v1/events", Anybodys),
             call("GET", "/v1/watch?topic=job:{job}", Reading),
             call("GET", "/v1/status", Anybodys),
+            call("GET", "/v1/overview", Anybodys),
             call("GET", "/v1/workers", Anybodys),
             call("GET", "/v1/workers/{worker}", Looking),
             with("PUT", "/v1/workers/{worker}", Workers, json(&registration(incarnation))),

@@ -6,6 +6,7 @@
 mod accounts;
 mod jobs;
 mod logs;
+mod overview;
 mod rest;
 mod tasks;
 mod values;
@@ -17,6 +18,7 @@ use ffleet_protocol::{
     account::{NewAccount, RotateRequest, Scope},
     job::{BatchRequest, ClientHeartbeat, JobFilter, JobSpec, SignalRequest},
     log::LogBatch,
+    overview::OverviewQuery,
     task::{AcceptRequest, ClaimRequest, FinishRequest, PublishingRequest, RejectRequest},
     worker::{HeartbeatRequest, Registration},
 };
@@ -54,6 +56,7 @@ fn messages_are_written_and_read_as_the_golden_files_say() {
     accounts::check(golden);
     jobs::check(golden);
     logs::check(golden);
+    overview::check(golden);
     tasks::check(golden);
     workers::check(golden);
     rest::check(golden);
@@ -93,6 +96,7 @@ fn unknown_fields_are_refused_by_name() {
     refused::<JobSpec>("job_spec");
     refused::<BatchRequest>("batch_request");
     refused::<JobFilter>("job_filter");
+    refused::<OverviewQuery>("overview_query");
     refused::<SignalRequest>("signal_request_quit");
     refused::<ClientHeartbeat>("client_heartbeat");
     refused::<LogBatch>("log_batch");

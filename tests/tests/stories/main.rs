@@ -24,4 +24,5 @@ mod races;
 mod recovery;
 mod signals;
 mod slow;
+mod top;
 mod zombies;
