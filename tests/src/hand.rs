@@ -5,7 +5,7 @@ use ffleet_client::{Api, ApiError};
 use ffleet_protocol::{
     PROTOCOL_VERSION, Timestamp,
     id::{Incarnation, TaskId, Token, WorkerId},
-    log::{Data, LineEnd, LogAnswer, LogBatch, Record},
+    log::{Data, LineEnd, LogAnswer, LogBatch, Progress, Record},
     state::{FailureClass, Phase, Stream},
     task::{
         AcceptRequest, ClaimAnswer, ClaimRequest, Exit, FinishRequest, Grant, HeldLease, RejectRequest, TaskAnswer,
@@ -134,6 +134,14 @@ impl Hand {
         let (worker, incarnation) = (self.id.clone(), self.incarnation);
         let LeaseRef { task, epoch, token } = held.lease();
         self.api.append(task, &LogBatch { worker, incarnation, epoch, token, records, progress: None }).await
+    }
+
+    /// Reports how far it is.
+    pub async fn tell(&self, held: &Held, progress: Progress) -> Result<LogAnswer, ApiError> {
+        let (worker, incarnation) = (self.id.clone(), self.incarnation);
+        let LeaseRef { task, epoch, token } = held.lease();
+        let batch = LogBatch { worker, incarnation, epoch, token, records: Vec::new(), progress: Some(progress) };
+        self.api.append(task, &batch).await
     }
 
     /// Reports a good end.

@@ -7,7 +7,6 @@ use ffleet_protocol::{
     state::Stream,
     topic::Topic,
 };
-use jiff::SignedDuration;
 
 use super::{
     Caller, OpError,
@@ -30,9 +29,6 @@ use crate::{
 /// The last number that every reader of JSON can hold exactly (RFC 8259, section 6).
 const LAST_SEQ: u64 = (1 << 53) - 1;
 
-/// Progress is written at most this often per task.
-const PROGRESS_EVERY: SignedDuration = SignedDuration::from_secs(2);
-
 /// Takes a batch. What was taken before is skipped; what begins after a gap is refused with the number to go on from.
 pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Result<LogAnswer, OpError> {
     speaks_for(app, who, &batch.worker).await?;
@@ -49,7 +45,9 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
         };
         let next_seq = task.task.next_seq;
         let fresh = fresh(&batch.records, next_seq)?;
-        let progress = due(task, &seen, batch.progress.as_ref());
+        // A batch that was taken before has nothing to say about progress either: newer reports may have followed it.
+        let told = batch.records.is_empty() || !fresh.is_empty();
+        let progress = batch.progress.clone().filter(|_| told);
         if fresh.is_empty() && progress.is_none() && takes == Takes::Now {
             return Ok(LogAnswer { next_seq });
         }
@@ -118,16 +116,6 @@ fn check(records: &[Record]) -> Result<(), OpError> {
         next = record.last_seq() + 1;
     }
     Ok(())
-}
-
-fn due(task: &SeenTask, seen: &SeenJob, progress: Option<&Progress>) -> Option<Progress> {
-    let last = task.output.progress_at;
-    let due = last.is_none_or(|at| seen.now.as_microsecond() - at >= micros(PROGRESS_EVERY));
-    progress.filter(|_| due).cloned()
-}
-
-fn micros(duration: SignedDuration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn appended(

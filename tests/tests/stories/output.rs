@@ -2,7 +2,7 @@
 
 use ffleet_protocol::{
     Timestamp,
-    log::{Data, FollowRecord, LineEnd, Record},
+    log::{Data, FollowRecord, LineEnd, Progress, Record},
     state::{JobStatus, Stream},
     task::Exit,
 };
@@ -135,6 +135,22 @@ async fn worker_and_follower_agree_on_every_number() {
         .collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     assert!(output(&seen, Stream::Stdout) == noise(3, 100_000));
+}
+
+/// A program may stand still for hours after any report, so none of them may be left out as being one too many.
+#[tokio::test]
+async fn the_last_report_of_progress_is_the_one_that_stands() {
+    let fleet = Fleet::start().await;
+    let hand = fleet.hand("hand", 1).await;
+    let id = fleet.submit(&job(["-version"])).await;
+    let held = hand.claim().await;
+    hand.accept(&held).await.unwrap();
+    for percent in [1.0, 2.0, 3.0] {
+        hand.tell(&held, Progress { percent: Some(percent), ..Progress::default() }).await.unwrap();
+        let told = fleet.job(id).await.tasks[0].progress.clone();
+        assert_eq!(told.and_then(|progress| progress.percent), Some(percent));
+    }
+    hand.finish(&held, 0).await.unwrap();
 }
 
 /// Numbers and sizes of the last records, for messages that can be read.

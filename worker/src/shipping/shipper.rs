@@ -21,8 +21,8 @@ use crate::agent::{Refusal, refusal};
 pub(super) const BATCH: usize = 256 * 1024;
 /// How long records wait for company.
 const PACE: Duration = Duration::from_millis(100);
-/// How often progress is told.
-const PROGRESS: Duration = Duration::from_secs(1);
+/// How often progress is told. Coordinators write every report: one that was left out might be the last for a long time.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// What a task is busy with in its first moments is not worth a call of its own; a short one ends before.
 const FIRST_PROGRESS: Duration = Duration::from_millis(200);
 /// Between tries that a coordinator refused for a reason of its own.
@@ -109,7 +109,8 @@ impl Shipper {
         tokio::task::spawn_blocking(move || spool.batch(BATCH)).await.unwrap_or_default()
     }
 
-    async fn send(&self, records: Vec<Record>, progress: Option<Progress>) -> Sent {
+    async fn send(&mut self, records: Vec<Record>, progress: Option<Progress>) -> Sent {
+        let told = progress.is_some();
         let last = records.last().map(Record::last_seq);
         let LeaseRef { task, epoch, token } = self.lease;
         let (worker, incarnation) = (self.worker.clone(), self.incarnation);
@@ -123,7 +124,13 @@ impl Shipper {
                 }
                 Sent::Yes
             }
-            Err(error) => self.refused(&error, last).await,
+            Err(error) => {
+                if told {
+                    // It was not heard, and nothing new may come for a long time.
+                    self.progress.mark_changed();
+                }
+                self.refused(&error, last).await
+            }
         }
     }
 
