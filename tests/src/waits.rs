@@ -8,6 +8,7 @@ use ffleet_protocol::{
     job::JobView,
     log::{Data, FollowRecord},
     state::{JobStatus, Stream},
+    topic::Topic,
 };
 
 use crate::{Fleet, PATIENCE};
@@ -87,6 +88,25 @@ impl<'a> Wait<'a> {
             |record| matches!(record, FollowRecord::Progress { progress, .. } if progress.out_time_us > Some(0)),
         )
         .await;
+    }
+
+    /// The same by the doorbell alone, for a job whose output would keep a follower busy.
+    pub async fn until_over(self) -> JobView {
+        let topics = [Topic::Job(self.job)];
+        let waiting = async {
+            let mut cursor = None;
+            loop {
+                // The cursor first: what happens after the look rings.
+                let rung = self.fleet.chief().watch(&topics, cursor.as_deref()).await.unwrap();
+                let view = self.fleet.job(self.job).await;
+                if view.summary.status.is_terminal() {
+                    return view;
+                }
+                cursor = Some(rung.cursor);
+            }
+        };
+        let over = tokio::time::timeout(self.patience, waiting).await;
+        over.unwrap_or_else(|_| panic!("job {} did not end within {:?}", self.job, self.patience))
     }
 
     /// Everything that a follower from the beginning sees, to the end.

@@ -13,6 +13,7 @@ mod dropin;
 mod encode;
 mod events;
 mod exit_codes;
+mod floods;
 mod follow;
 mod idempotency;
 mod many;
