@@ -175,6 +175,7 @@ fn paths_must_lie_under_variables() {
         ("/${Media/a}", None, Some(PathOutside)),
         ("$Media/../x", None, Some(PathLeaves)),
         ("$Media/a/../b", None, None),
+        ("${Media/..}.old", None, Some(PathLeaves)),
         ("${Media}.old", None, Some(PathLeaves)),
         ("movie=${Media/a}/../..", None, Some(PathLeaves)),
         ("a/../b", None, None),

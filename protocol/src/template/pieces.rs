@@ -193,7 +193,10 @@ impl Template {
     #[must_use]
     pub fn leaving(&self) -> Option<&VarPath> {
         self.pieces.iter().enumerate().find_map(|(index, piece)| match (piece, self.pieces.get(index + 1)) {
-            (Piece::Path(path), Some(Piece::Literal(after))) => goes_out(path, after).then_some(path),
+            (Piece::Path(path), Some(Piece::Literal(after))) => {
+                // By itself it may leave although what follows makes another name of its `..`: no worker would resolve it.
+                (path.leaves() || goes_out(path, after)).then_some(path)
+            }
             (Piece::Path(path), Some(Piece::Path(_)) | None) => path.leaves().then_some(path),
             (Piece::Literal(_), _) => None,
         })
