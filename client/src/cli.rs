@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    commands::{completions, config_check, job, status, submit, top, worker},
+    commands::{account, completions, config_check, janitor, job, status, submit, top, worker},
     dropin,
 };
 
@@ -19,6 +19,8 @@ Examples:
   ffleet submit --detach -- -i in.mkv out.mp4     prints the job's id and returns
   ffleet job attach last                          follows the job submitted last
   ffleet job explain 01997                        says why a job does not run yet
+  ffleet submit --each-file 'in/*.mkv' --output 'out/{stem}.mp4' -- -c:v libx264
+                                                  a job for each file; again: only for what is missing
 
 Exit codes of submit, attach and wait:
   0..255    FFmpeg's own
@@ -76,10 +78,17 @@ pub enum Command {
     Worker(worker::Command),
     Status(status::Args),
     Top(top::Args),
+    /// Manage accounts and their keys (for admins)
+    #[command(subcommand)]
+    Account(account::Command),
+    Janitor(janitor::Args),
     /// Check the configuration
     #[command(subcommand)]
     Config(config_check::Command),
     Completions(completions::Args),
+    /// Write man pages and completions, for installers
+    #[command(hide = true)]
+    Manual(ffleet_manual::Args),
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod dropin;
 mod durations;
+mod each;
 mod errors;
 mod exit;
 mod ids;
@@ -13,6 +14,7 @@ mod progress;
 mod screen;
 mod show;
 mod table;
+mod tally;
 mod top;
 
 use std::process::ExitCode;

@@ -132,7 +132,8 @@ async fn a_no_is_a_no() {
 #[tokio::test]
 async fn a_fault_is_not_asked_for_ever() {
     let coordinator = Scripted::start(vec![Answer::json(500, problem(Code::Internal)); 5]).await;
-    let error = api(vec![coordinator.url.clone()]).batch(&BatchRequest { jobs: Vec::new() }).await.unwrap_err();
+    let error =
+        api(vec![coordinator.url.clone()]).batch(&BatchRequest { jobs: Vec::new(), again: false }).await.unwrap_err();
     assert!(error.is(Code::Internal), "{error}");
     assert_eq!(coordinator.requests().len(), 3);
 }

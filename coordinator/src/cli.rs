@@ -63,6 +63,9 @@ pub enum Command {
     /// Manage accounts directly in the database, running or not
     #[command(subcommand)]
     Account(account::Command),
+    /// Write man pages and completions, for installers
+    #[command(hide = true)]
+    Manual(ffleet_manual::Args),
 }
 
 const EXAMPLES: &str = "\

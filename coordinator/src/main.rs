@@ -5,9 +5,10 @@ mod commands;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
+use commands::Failure;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -17,6 +18,7 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Init(args)) => commands::init::run(&args),
         Some(Command::Account(command)) => Box::pin(commands::account::run(&cli.settings, command)).await,
+        Some(Command::Manual(args)) => args.write(&Cli::command()).map_err(|error| Failure::Failed(error.to_string())),
         None | Some(Command::Serve) if cli.check_config => commands::check::run(&cli.settings),
         None | Some(Command::Serve) => Box::pin(commands::serve::run(&cli.settings)).await,
     };

@@ -6,7 +6,9 @@ pub use sea_orm_migration::MigratorTrait;
 
 mod m0001_core;
 mod m0002_ends;
-mod m0005_lean_indexes;
+mod m0003_bulk;
+mod m0004_lean_indexes;
+mod sql;
 
 /// Applies what is missing.
 #[derive(Debug)]
@@ -15,6 +17,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_core::Migration), Box::new(m0002_ends::Migration), Box::new(m0005_lean_indexes::Migration)]
+        vec![
+            Box::new(m0001_core::Migration),
+            Box::new(m0002_ends::Migration),
+            Box::new(m0003_bulk::Migration),
+            Box::new(m0004_lean_indexes::Migration),
+        ]
     }
 }

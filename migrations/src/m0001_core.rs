@@ -5,6 +5,8 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::sql::render;
+
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -13,7 +15,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// Tables as SQL that SQLite and MariaDB both take, with `{blob}` and `{text}` for the two words they spell differently.
+/// Tables as SQL that SQLite and MariaDB both take; see [`render`] for the words in braces.
 const TABLES: &[&str] = &[
     "CREATE TABLE installation (
         id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -224,27 +226,6 @@ const INDEXES: &[&str] = &[
     "CREATE INDEX events_job ON events (job_id)",
     "CREATE INDEX events_at ON events (at)",
 ];
-
-fn render(sql: &str, backend: sea_orm_migration::sea_orm::DbBackend) -> String {
-    let mysql = backend == sea_orm_migration::sea_orm::DbBackend::MySql;
-    let words = [
-        ("{blob}", if mysql { "VARBINARY(512)" } else { "BLOB" }),
-        ("{long_blob}", if mysql { "LONGBLOB" } else { "BLOB" }),
-        ("{uuid}", if mysql { "BINARY(16)" } else { "BLOB" }),
-        ("{text}", if mysql { "MEDIUMTEXT" } else { "TEXT" }),
-        ("{long_text}", if mysql { "LONGTEXT" } else { "TEXT" }),
-        ("{key_text}", if mysql { "VARCHAR(700)" } else { "TEXT" }),
-        (
-            "{serial}",
-            if mysql {
-                "BIGINT NOT NULL PRIMARY KEY AUTO_INCREMENT"
-            } else {
-                "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
-            },
-        ),
-    ];
-    words.iter().fold(sql.to_owned(), |sql, (word, with)| sql.replace(word, with))
-}
 
 #[expect(elided_lifetimes_in_paths, reason = "the trait hides the lifetime, and its implementations have to")]
 #[async_trait::async_trait]

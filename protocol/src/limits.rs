@@ -14,6 +14,8 @@ pub const BATCH: usize = 1_000;
 pub const LABELS: usize = 32;
 /// A label's key or value, in bytes.
 pub const LABEL_BYTES: usize = 255;
+/// A job's identity, in bytes.
+pub const IDENTITY_BYTES: usize = 128;
 /// Jobs that one job may wait for.
 pub const AFTER: usize = 100;
 /// Distinct sets of requirements in one installation.

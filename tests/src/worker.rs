@@ -132,7 +132,7 @@ impl WorkerSetup {
 fn find(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
-    found.unwrap_or_else(|| panic!("{name} is not installed; run `cargo xtask install`"))
+    found.unwrap_or_else(|| panic!("{name} is not installed; run `cargo xtask prepare`"))
 }
 
 /// A worker; clones are the same one. A restart is the same worker with a new incarnation.

@@ -53,8 +53,8 @@ fn rust_files<const N: usize>(places: [&str; N]) -> Vec<Source> {
     files(places, ".rs")
 }
 
-const CRATES: [&str; 9] =
-    ["protocol", "settings", "migrations", "coordinator", "client", "worker", "tests", "fuzz", "xtask"];
+const CRATES: [&str; 10] =
+    ["protocol", "settings", "manual", "migrations", "coordinator", "client", "worker", "tests", "fuzz", "xtask"];
 
 fn fail_with(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
@@ -106,10 +106,11 @@ fn dependencies_point_one_way() {
     let allowed: BTreeMap<&str, &[&str]> = [
         ("protocol", &[][..]),
         ("settings", &[]),
+        ("manual", &[]),
         ("migrations", &[]),
-        ("client", &["protocol", "settings"]),
-        ("coordinator", &["protocol", "settings", "migrations"]),
-        ("worker", &["protocol", "settings", "client"]),
+        ("client", &["protocol", "settings", "manual"]),
+        ("coordinator", &["protocol", "settings", "manual", "migrations"]),
+        ("worker", &["protocol", "settings", "manual", "client"]),
         ("tests", &["protocol", "client"]),
         ("fuzz", &["protocol"]),
         ("xtask", &[]),
@@ -189,8 +190,9 @@ fn every_route_names_who_may_call_it() {
 /// A code is a promise to programs; people need a place to read what it means.
 #[test]
 fn every_error_code_is_documented() {
-    let page = fs::read_to_string(repository().join("docs/errors.md")).unwrap();
-    let (codes, failures) = page.split_once("## Failure classes").unwrap();
+    let page = fs::read_to_string(repository().join("docs/api.md")).unwrap();
+    let (_, errors) = page.split_once("## Errors").unwrap();
+    let (codes, failures) = errors.split_once("## Failure classes").unwrap();
     let mut documented = BTreeMap::new();
     for line in codes.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = line.split('|').map(str::trim).collect();
@@ -199,17 +201,44 @@ fn every_error_code_is_documented() {
     let mut problems = Vec::new();
     for code in Code::ALL {
         match documented.remove(code.as_str()) {
-            None => problems.push(format!("docs/errors.md does not explain {code}")),
+            None => problems.push(format!("docs/api.md does not explain {code}")),
             Some(status) if status != code.status().to_string() => {
-                problems.push(format!("docs/errors.md says {status} for {code}, which comes with {}", code.status()));
+                problems.push(format!("docs/api.md says {status} for {code}, which comes with {}", code.status()));
             }
             Some(_) => {}
         }
     }
     for class in FailureClass::ALL.iter().filter(|class| !failures.contains(&format!("`{class}`"))) {
-        problems.push(format!("docs/errors.md does not explain the failure class {class}"));
+        problems.push(format!("docs/api.md does not explain the failure class {class}"));
     }
-    problems.extend(documented.keys().map(|code| format!("docs/errors.md explains {code}, which there is not")));
+    problems.extend(documented.keys().map(|code| format!("docs/api.md explains {code}, which there is not")));
+    fail_with(&problems);
+}
+
+/// Who writes a client reads one page, and it must have every call.
+#[test]
+fn every_call_is_documented() {
+    let page = fs::read_to_string(repository().join("docs/api.md")).unwrap();
+    let routes = fs::read_to_string(repository().join("coordinator/src/http/routes.rs")).unwrap();
+    let mut seen = 0;
+    let mut problems = Vec::new();
+    for call in routes.split("page.").skip(1) {
+        let Some((verb, rest)) = call.split_once('(') else { continue };
+        let method = match verb {
+            "get" | "probe" => "GET",
+            "post" => "POST",
+            "put" => "PUT",
+            "delete" => "DELETE",
+            _ => continue,
+        };
+        let path = rest.split('"').nth(1).unwrap();
+        seen += 1;
+        let documented = ["`", "?"].iter().any(|end| page.contains(&format!("| `{method} {path}{end}")));
+        if !documented {
+            problems.push(format!("docs/api.md does not have {method} {path}"));
+        }
+    }
+    assert!(seen > 30, "only {seen} routes were found; has their page another shape?");
     fail_with(&problems);
 }
 

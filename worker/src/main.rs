@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use ffleet_client::KeyError;
 use ffleet_settings::{Overrides, SettingsError};
 use ffleet_worker::{
@@ -49,6 +49,9 @@ enum Command {
     Run,
     /// Print the effective configuration, try programs, path variables and coordinators, and say what does not work.
     Check,
+    /// Write man pages and completions, for installers.
+    #[command(hide = true)]
+    Manual(ffleet_manual::Args),
 }
 
 const FAILED: u8 = 1;
@@ -71,6 +74,10 @@ async fn main() -> ExitCode {
 }
 
 async fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Manual(args)) = &cli.command {
+        args.write(&Cli::command())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let overrides = Overrides::none().flag("--id", "id", cli.id).flag("--slots", "slots", cli.slots).flag(
         "--log-level",
         "log.level",
@@ -80,7 +87,7 @@ async fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Some(Command::Check) => return checked(&config).await,
         Some(Command::Run) | None if cli.check_config => return checked(&config).await,
-        Some(Command::Run) | None => {}
+        Some(Command::Run | Command::Manual(_)) | None => {}
     }
     telemetry::init(&config.log)?;
     // A core dump would hold the key.

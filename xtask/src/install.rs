@@ -8,30 +8,45 @@ use crate::run::{cargo, sh, succeeds};
 
 /// FFmpeg's programs, by Debian's package when they are missing.
 pub fn ffmpeg() -> Result<()> {
-    let missing: Vec<_> = ["ffmpeg", "ffprobe"].into_iter().filter(|program| !answers(program)).collect();
-    if missing.is_empty() {
-        println!("ffmpeg and ffprobe are there");
+    let missing = || ["ffmpeg", "ffprobe"].into_iter().filter(|program| !answers(program)).collect();
+    debian(&["ffmpeg"], missing)
+}
+
+/// Python with the module that makes virtual environments, in which a client that is not ours is tried.
+pub fn python() -> Result<()> {
+    let has = |module: &str| succeeds(Command::new("python3").args(["-c", &format!("import {module}")]));
+    let parts = [("python3", "sys"), ("python3's venv", "venv, ensurepip")];
+    let missing = || parts.into_iter().filter(|(_, module)| !has(module)).map(|(what, _)| what).collect();
+    debian(&["python3", "python3-venv"], missing)
+}
+
+/// Installs Debian's packages when something is missing that they have.
+fn debian(packages: &[&str], missing: impl Fn() -> Vec<&'static str>) -> Result<()> {
+    let before = missing();
+    if before.is_empty() {
+        println!("there already: what {} would bring", packages.join(" and "));
         return Ok(());
     }
-    println!("missing: {}", missing.join(", "));
+    println!("missing: {}", before.join(", "));
+    let install = ["install", "-y", "--no-install-recommends"];
     let Some(become_root) = root_by() else {
         bail!(
             "{} must be installed first, and this account may not do it. Run as root:\n\n    \
-             apt-get update && apt-get install -y --no-install-recommends ffmpeg\n",
-            missing.join(" and ")
+             apt-get update && apt-get {} {}\n",
+            before.join(" and "),
+            install.join(" "),
+            packages.join(" ")
         );
     };
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!("there is no apt-get here; install ffmpeg (with ffprobe) by this system's own means and try again");
+        bail!("there is no apt-get here; install {} by this system's own means and try again", before.join(" and "));
     }
     sh(&mut apt_get(become_root, &["update"]))?;
-    sh(&mut apt_get(become_root, &["install", "-y", "--no-install-recommends", "ffmpeg"]))?;
-    for program in missing {
-        if !answers(program) {
-            bail!("{program} is still not to be found in PATH after the installation of ffmpeg");
-        }
+    sh(&mut apt_get(become_root, &[&install[..], packages].concat()))?;
+    match missing().as_slice() {
+        [] => Ok(()),
+        still => bail!("{} is still missing after the installation of {}", still.join(" and "), packages.join(" and ")),
     }
-    Ok(())
 }
 
 /// The parts of the toolchain that only checking needs.

@@ -8,6 +8,7 @@ mod chaos;
 mod demo;
 mod fuzz;
 mod install;
+mod place;
 mod run;
 mod scene;
 mod test;
@@ -32,7 +33,8 @@ Examples:
   cargo xtask chaos --seed 7        many jobs among many faults, and every promise kept
   cargo xtask fuzz                  look for bytes that the parsers do not stand, for 30 seconds each
   cargo xtask bench                 what it does in a second, and what it costs, on this machine
-  cargo xtask install               install what the other two need, and nothing else";
+  cargo xtask install --prefix DIR  install the three programs, man pages and completions
+  cargo xtask prepare               install what all of these need, and nothing else";
 
 #[derive(Subcommand)]
 enum Command {
@@ -46,8 +48,9 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Measure the released programs on this machine
     Bench(bench::Args),
-    /// Install the programs that demo and test need (ffmpeg, ffprobe)
-    Install,
+    Install(place::Args),
+    /// Install what demo and test need (ffmpeg, ffprobe, Python's venv)
+    Prepare,
 }
 
 fn main() -> ExitCode {
@@ -57,7 +60,8 @@ fn main() -> ExitCode {
         Command::Chaos(args) => chaos::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Install => install::ffmpeg(),
+        Command::Install(args) => place::run(&args),
+        Command::Prepare => install::ffmpeg().and_then(|()| install::python()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

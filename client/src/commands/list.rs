@@ -39,6 +39,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
         status: (!status.is_empty()).then(|| status.join(",")),
         requester: args.requester,
         label: args.label,
+        retried: None,
         since,
         id_prefix: None,
         cursor: None,

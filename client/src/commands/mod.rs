@@ -1,11 +1,15 @@
 //! A command per file: its arguments, their help, and `run`.
 
+pub mod account;
 pub mod attach;
 pub mod cancel;
 pub mod completions;
 pub mod config_check;
+mod crowd;
+pub mod each;
 pub mod explain;
 pub mod following;
+pub mod janitor;
 pub mod job;
 pub mod list;
 pub mod logs;
@@ -17,6 +21,7 @@ pub mod top;
 pub mod wait;
 pub mod worker;
 
+use clap::CommandFactory;
 use ffleet_client::Api;
 
 use crate::{
@@ -41,6 +46,10 @@ pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
     let Cli { global, command } = cli;
     match command {
         Command::Completions(args) => Ok(completions::run(&args)?),
+        Command::Manual(args) => {
+            args.write(&Cli::command())?;
+            Ok(0)
+        }
         Command::Config(config_check::Command::Check(_)) => Ok(config_check::run(&global, out).await?),
         // Those that come so far have something in front of the program's name that they must not have.
         Command::Ffmpeg(_) | Command::Ffprobe(_) => {
@@ -51,6 +60,10 @@ pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
         Command::Job(command) => connected(&global, out, async |context| job::run(context, command).await).await,
         Command::Worker(command) => connected(&global, out, async |context| worker::run(context, command).await).await,
         Command::Top(args) => connected(&global, out, async |context| top::run(context, &args).await).await,
+        Command::Account(command) => {
+            connected(&global, out, async |context| account::run(context, command).await).await
+        }
+        Command::Janitor(args) => connected(&global, out, async |context| janitor::run(context, &args).await).await,
         Command::Status(args) => connected(&global, out, async |context| status::run(context, &args).await).await,
     }
 }

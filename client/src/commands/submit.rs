@@ -11,7 +11,7 @@ use ffleet_protocol::{
 use serde::Serialize;
 
 use super::{
-    Context,
+    Context, each,
     following::{Following, OnInterrupt, SignsOfLife, interrupts},
 };
 use crate::{
@@ -26,10 +26,18 @@ lies under a directory of [paths] in ffleet.toml, and so is the working director
 argument /mnt/media/a.mkv travels as $Media/a.mkv, and each worker finds the file under its own directory for Media. \
 Every other $ is meant literally. With --template the arguments are path templates already.
 
+Many files: --each-file submits a job for each file, and returns. {input}, {output}, {dir}, {name}, {stem} and {ext} in \
+the arguments and in --output stand for the file's path, what --output makes of it, its folder, its name, and its name's \
+two halves; {{ and }} stand for braces. Arguments without {input} get -i {input} before \
+them, and with --output those without {output} get it after them. The same command again submits only what is missing: a job counts as there as long \
+as the coordinator keeps it, whatever came of it. All jobs of a command carry a label batch=…, by which they are waited \
+for, canceled, or submitted again when they failed.
+
 Ctrl-C, or SIGTERM, cancels the job and waits for its end; the second one stops waiting.
 
 Exit codes: FFmpeg's own; 125 when ffleet failed, or the job failed without an exit code of its own; 130 when the \
-job was canceled; 128+n when the program was killed by signal n. With --detach: 0 when the job was accepted.
+job was canceled; 128+n when the program was killed by signal n. With --detach, and with --each-file: 0 when everything was accepted; with --wait \
+as `ffleet job wait --label`.
 
 With --json: a line {\"type\":\"submitted\",…}, then one line for each record, told apart by \"type\" (status, \
 attempt, output, attempt_ended, progress, cursor), and at last {\"type\":\"outcome\",…} with exit code, signal and \
@@ -39,6 +47,8 @@ Examples:
   ffleet submit -- -i /mnt/media/in.mkv -c:v libx264 -crf 20 /mnt/media/out.mp4
   ffleet submit --binary ffprobe -- -v error -of json -show_streams /mnt/media/in.mkv > streams.json
   ffleet submit --timeout 2h --retries 1 --label show=x --after last -- -i in.mkv out.mp4
+  ffleet submit --each-file '/mnt/media/in/**/*.mkv' --output '{dir}/{stem}.mp4' -- -c:v libx264 -crf 20
+  ffleet submit --each-file *.mkv --output 'small/{name}' --label show=x --wait -- -ss 10 -i {input} -an {output}
   job=$(ffleet submit --detach -- -i in.mkv out.mp4) && ffleet job wait $job";
 
 /// Submit a command and follow it to its end
@@ -104,8 +114,10 @@ pub struct Args {
     /// Whether to show progress
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     progress: ProgressMode,
+    #[command(flatten)]
+    each: each::ManyFiles,
     /// The program's arguments
-    #[arg(last = true, required = true, action = ArgAction::Append, value_name = "ARGS")]
+    #[arg(last = true, required_unless_present = "files", action = ArgAction::Append, value_name = "ARGS")]
     args: Vec<OsString>,
 }
 
@@ -121,8 +133,15 @@ struct SubmittedLine<'a> {
 pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
     let Context { api, out, .. } = context;
     let (detach, progress) = (args.detach, args.progress);
-    let key = args.idempotency_key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let (spec, warnings) = spec(context, args).await?;
+    let common = common(context, &args).await?;
+    if !args.each.files.is_empty() {
+        return each::run(context, args.each, &args.args, common, progress).await;
+    }
+    let key = args.idempotency_key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let cwd = std::env::current_dir().context("the working directory cannot be found")?;
+    let mapped = context.config.path_map()?.command(&args.args, &cwd, args.template)?;
+    let warnings = mapped.warnings;
+    let spec = JobSpec { args: mapped.args, cwd: mapped.cwd, ..common };
 
     // From here on Ctrl-C is ours: a job that may exist already is canceled, not left behind.
     let mut signals = interrupts()?;
@@ -186,30 +205,36 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
         .code())
 }
 
-async fn spec(context: &Context<'_>, args: Args) -> anyhow::Result<(JobSpec, Vec<String>)> {
-    let cwd = std::env::current_dir().context("the working directory cannot be found")?;
-    let mapped = context.config.path_map()?.command(&args.args, &cwd, args.template)?;
-    let rules = if args.retry_on.is_empty() { RetryPolicy::default().on } else { args.retry_on };
-    let spec = JobSpec {
-        program: args.binary,
-        args: mapped.args,
-        cwd: mapped.cwd,
+/// The job without its arguments.
+async fn common(context: &Context<'_>, args: &Args) -> anyhow::Result<JobSpec> {
+    let rules = if args.retry_on.is_empty() { RetryPolicy::default().on } else { args.retry_on.clone() };
+    let many = !args.each.files.is_empty();
+    Ok(JobSpec {
+        program: args.binary.clone(),
+        args: Vec::new(),
+        cwd: None,
         priority: args.priority,
-        labels: args.label.into_iter().collect::<BTreeMap<_, _>>(),
+        labels: args.label.iter().cloned().collect::<BTreeMap<_, _>>(),
         needs: Requirements {
-            tags: args.tag.into_iter().collect(),
-            encoders: args.encoder.into_iter().collect(),
-            device: args.device,
+            tags: args.tag.iter().cloned().collect(),
+            encoders: args.encoder.iter().cloned().collect(),
+            device: args.device.clone(),
         },
         after: ids::resolve_all(&context.api, &args.after).await?,
-        monitor: !args.no_monitor && (args.monitor || (context.config.monitor && !args.detach)),
+        // Nobody follows many files.
+        monitor: !many && !args.no_monitor && (args.monitor || (context.config.monitor && !args.detach)),
         queue_timeout_s: args.queue_timeout.map(whole_seconds),
         timeout_s: args.timeout.map(whole_seconds),
         lease_s: args.lease.map(whole_seconds),
         retry: RetryPolicy { retries: args.retries, on: rules },
         rerun_stdout: args.rerun_stdout,
-    };
-    Ok((spec, mapped.warnings))
+        identity: None,
+    })
+}
+
+/// `KEY=VALUE`, as one text.
+pub fn labelled(text: &str) -> Result<String, String> {
+    label(text).map(|_| text.to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

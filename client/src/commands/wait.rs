@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
 use ffleet_client::{Api, ApiError};
 use ffleet_protocol::{id::JobId, job::Outcome, topic::Topic};
 use tokio::time::Instant;
 
-use super::Context;
+use super::{
+    Context,
+    crowd::{self, Which},
+};
 use crate::{durations, exit, ids, output::Output, show::Ended};
 
 /// How long coordinators may be away before waiting is given up.
@@ -18,11 +20,16 @@ const PAUSE: Duration = Duration::from_secs(2);
 ///
 /// Prints a line for each job when it has ended. The exit code is that of the job that was the first to end badly, or 0
 /// when all of them ended well.
+///
+/// With --label it waits until no job with that label is left, prints a line for each that ended badly, and at last how
+/// many ended how. Jobs that were retried have no say in that.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The jobs: their ids, the beginnings of them, or `last`
-    #[arg(default_value = "last", value_name = "JOB")]
+    #[arg(default_value = "last", conflicts_with = "label", value_name = "JOB")]
     jobs: Vec<String>,
+    #[command(flatten)]
+    which: Which,
     /// Give up, with exit code 125, after this time; the jobs go on
     #[arg(long, value_name = "DURATION", value_parser = durations::parse)]
     timeout: Option<Duration>,
@@ -30,6 +37,9 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(context: &Context<'_>, args: &Args) -> anyhow::Result<u8> {
+    if args.which.label.is_some() {
+        return crowd::wait(context, args.which.clone(), args.timeout).await;
+    }
     let mut jobs = ids::resolve_all(&context.api, &args.jobs).await?;
     jobs.sort_unstable();
     jobs.dedup();
@@ -38,13 +48,9 @@ pub async fn run(context: &Context<'_>, args: &Args) -> anyhow::Result<u8> {
         None => all.run().await,
         Some(limit) => match tokio::time::timeout(limit, all.run()).await {
             Ok(code) => code,
-            Err(_) => bail!("not all of the jobs have ended within {}", durations::human(seconds(limit))),
+            Err(_) => Err(crowd::not_within(limit)),
         },
     }
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 struct Waiting<'a> {

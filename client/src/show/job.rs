@@ -58,6 +58,9 @@ impl Text for JobView {
         if let Some(earlier) = self.retry_of {
             row("retry of", earlier.to_string());
         }
+        if let Some(later) = job.retried_by {
+            row("retried by", later.to_string());
+        }
         if self.spec.monitor {
             row("monitored", "yes: canceled when its client goes silent".to_owned());
         }

@@ -1,5 +1,6 @@
 //! What the answers of coordinators look like to people.
 
+mod account;
 mod explain;
 mod job;
 mod status;
@@ -12,6 +13,7 @@ use ffleet_protocol::{
 };
 use jiff::Timestamp;
 
+pub use account::accounts;
 pub use job::{Ended, jobs};
 pub use worker::{paint as paint_of_worker, workers};
 
@@ -75,6 +77,12 @@ fn outcome_line(outcome: &Outcome) -> String {
     let bad = outcome.status == JobStatus::Failed;
     let ending = bad.then(|| ending(outcome.exit_code, outcome.signal, outcome.failure));
     [message, ending].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// Several counts: `2 failed, 15 completed`.
+#[must_use]
+pub fn counted<'a>(counts: impl IntoIterator<Item = (&'a str, usize)>) -> String {
+    counts.into_iter().map(|(word, n)| format!("{n} {word}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A moment and how long ago it was.

@@ -60,6 +60,7 @@ fn page(who: &Caller, filter: &JobFilter) -> Result<Page, OpError> {
         requester: if all { filter.requester.clone() } else { Some(who.account.clone()) },
         statuses,
         label: label.transpose()?,
+        retried: filter.retried,
         since: filter.since,
         between: between.transpose()?,
         before: before.transpose()?,

@@ -12,7 +12,7 @@ use ffleet_protocol::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{Caller, IdempotencyKey, OpError, replayed};
+use super::{Caller, IdempotencyKey, OpError, no_such_job, replayed};
 use crate::{
     app::App,
     plan::{self, Plan},
@@ -20,9 +20,13 @@ use crate::{
         Conflicting, StoreError,
         commit::Commit,
         idempotency::{Used, remember},
-        jobs::{NewJob, NewTask},
+        identities::take,
+        jobs::{NewJob, NewTask, retried},
     },
 };
+
+/// Looks at what others wrote, and decisions that are taken again.
+const TRIES: u32 = 8;
 
 /// Makes a job, or finds the one that an earlier request with the same key made. Says whether it is new.
 pub async fn one(
@@ -45,58 +49,86 @@ pub(super) async fn make(
     if let Some(key) = &key {
         check_key("Idempotency-Key", &key.key)?;
     }
-    let extra = if key.is_none() { who.once() } else { Commit::default() };
-    let items = vec![Item::of(spec, key.clone(), String::new(), retry_of)];
     // Nearly every key is new. So the job is made first, and an earlier one is looked for only when that did not work: what
-    // was answered once is answered again, whatever would be said of the request now.
-    let failed = match submit(app, who, items, extra).await {
-        Ok(mut made) => {
-            let made = made.pop().map(|made| (made, true));
-            return made.ok_or_else(|| OpError::Internal(anyhow::anyhow!("a submit of one job made none")));
+    // was answered once is answered again, whatever would be said of the request now. A lost race means that somebody else
+    // wrote a moment ago; then what was written is seen.
+    for _ in 0..TRIES {
+        let mut spec = spec.clone();
+        let mut before = None;
+        if let Some(identity) = &spec.identity {
+            match app.store.identities(&who.account, [identity.as_str()]).await?.get(identity) {
+                None => {}
+                Some((job, _)) if retry_of == Some(*job) => before = Some(*job),
+                // The newest job of this identity is another one, and stays it.
+                Some(_) if retry_of.is_some() => spec.identity = None,
+                Some(&(id, status)) => {
+                    let earlier = earlier(app, who, key.as_ref()).await?;
+                    return Ok((earlier.unwrap_or_else(|| existing(id, status)), false));
+                }
+            }
         }
-        Err(failed) => failed,
-    };
-    let earlier = match &key {
-        Some(key) => earlier(app, who, key).await?,
-        None => None,
-    };
-    match (earlier, failed) {
-        (Some(earlier), _) => Ok((earlier, false)),
-        (None, Failed::Op(error)) => Err(error),
-        (None, Failed::KeyTaken) => {
-            Err(OpError::Unavailable("the first request with this key is under way; try again".to_owned()))
+        let item = Item { before, ..Item::of(spec, key.clone(), String::new(), retry_of) };
+        let mut extra = if key.is_none() { who.once() } else { Commit::default() };
+        if let Some(old) = retry_of {
+            let old = app.store.job(old).await?.ok_or_else(no_such_job)?;
+            extra.join(retried(&old, item.id));
+        }
+        let failed = match submit(app, who, vec![item], extra).await {
+            Ok(mut made) => {
+                let made = made.pop().map(|made| (made, true));
+                return made.ok_or_else(|| OpError::Internal(anyhow::anyhow!("a submit of one job made none")));
+            }
+            Err(failed) => failed,
+        };
+        match (earlier(app, who, key.as_ref()).await?, failed) {
+            (Some(earlier), _) => return Ok((earlier, false)),
+            (None, Failed::Op(error)) => return Err(error),
+            (None, Failed::Raced) => {}
         }
     }
+    Err(OpError::Unavailable("the same is being submitted at the same time; try again".to_owned()))
 }
 
-/// Makes many jobs, all or none. Those that an earlier batch made are found again.
+/// Makes many jobs, all or none. Those that an earlier batch made, and those whose identity there is, are found.
 pub async fn batch(app: &App, who: &Caller, request: BatchRequest) -> Result<BatchAnswer, OpError> {
     check_batch(&request)?;
     let keys: Vec<String> = request.jobs.iter().map(|item| item.idempotency_key.clone()).collect();
-    // A lost race over a key means that the same items were made a moment ago; then they are found.
-    for _ in 0..8 {
+    for _ in 0..TRIES {
         let mut known = HashMap::new();
         for part in keys.chunks(500) {
             known.extend(app.store.idempotency_of(&who.account, part).await?);
+        }
+        let mut kept = HashMap::new();
+        let identities: Vec<&str> = request.jobs.iter().filter_map(|item| item.job.identity.as_deref()).collect();
+        for part in identities.chunks(500) {
+            kept.extend(app.store.identities(&who.account, part.iter().copied()).await?);
         }
         let mut answers: Vec<Option<Submitted>> = Vec::with_capacity(keys.len());
         let mut fresh = Vec::new();
         for (index, item) in request.jobs.iter().enumerate() {
             let json = crate::store::json(&item.job);
             let hash: [u8; 32] = Sha256::digest(&json).into();
-            match known.get(&item.idempotency_key) {
-                Some(used) => answers.push(Some(answer_of(app, who, used, &hash).await?)),
-                None => {
-                    answers.push(None);
-                    fresh.push(Item {
-                        spec: item.job.clone(),
-                        json,
-                        key: Some(IdempotencyKey { key: item.idempotency_key.clone(), body_hash: hash }),
-                        field: format!("jobs[{index}]."),
-                        retry_of: None,
-                    });
-                }
+            if let Some(used) = known.get(&item.idempotency_key) {
+                answers.push(Some(answer_of(app, who, used, &hash).await?));
+                continue;
             }
+            let before = item.job.identity.as_ref().and_then(|identity| kept.get(identity));
+            if let Some((id, status)) = before
+                && !request.again
+            {
+                answers.push(Some(existing(*id, *status)));
+                continue;
+            }
+            answers.push(None);
+            fresh.push(Item {
+                id: JobId::new(),
+                spec: item.job.clone(),
+                json,
+                key: Some(IdempotencyKey { key: item.idempotency_key.clone(), body_hash: hash }),
+                field: format!("jobs[{index}]."),
+                retry_of: None,
+                before: before.map(|(id, _)| *id),
+            });
         }
         let made = if fresh.is_empty() { Ok(Vec::new()) } else { submit(app, who, fresh, Commit::default()).await };
         match made {
@@ -105,15 +137,21 @@ pub async fn batch(app: &App, who: &Caller, request: BatchRequest) -> Result<Bat
                 let jobs = answers.into_iter().filter_map(|known| known.or_else(|| made.next())).collect();
                 return Ok(BatchAnswer { jobs });
             }
-            Err(Failed::KeyTaken) => {}
+            Err(Failed::Raced) => {}
             Err(Failed::Op(error)) => return Err(error),
         }
     }
     Err(OpError::Unavailable("the same batch is being submitted at the same time; send it again".to_owned()))
 }
 
+/// The answer about a job that was there already.
+fn existing(id: JobId, status: JobStatus) -> Submitted {
+    Submitted { id, status, existing: true, warnings: Vec::new() }
+}
+
 /// One job of a submit.
 struct Item {
+    id: JobId,
     spec: JobSpec,
     /// The spec as it is kept.
     json: String,
@@ -121,16 +159,19 @@ struct Item {
     /// What the names of its fields begin with in errors.
     field: String,
     retry_of: Option<JobId>,
+    /// Whose the identity is that this job takes over.
+    before: Option<JobId>,
 }
 
 impl Item {
     fn of(spec: JobSpec, key: Option<IdempotencyKey>, field: String, retry_of: Option<JobId>) -> Self {
-        Self { json: crate::store::json(&spec), spec, key, field, retry_of }
+        Self { id: JobId::new(), json: crate::store::json(&spec), spec, key, field, retry_of, before: None }
     }
 }
 
 enum Failed {
-    KeyTaken,
+    /// Somebody else wrote what this would have written, or depends on.
+    Raced,
     Op(OpError),
 }
 
@@ -151,7 +192,7 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
     let mut made = Vec::with_capacity(items.len());
     let mut needs = Vec::new();
     for (item, plan) in items.into_iter().zip(plans) {
-        let id = JobId::new();
+        let id = item.id;
         let mut warnings = Vec::new();
         let mut tasks = Vec::with_capacity(plan.tasks.len());
         for task in plan.tasks {
@@ -166,6 +207,9 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
             let used = Used { job: id, body_hash: key.body_hash.to_vec(), nonce };
             remember(&mut commit, &who.account, &key.key, &used, now.as_microsecond());
         }
+        if let Some(identity) = &item.spec.identity {
+            take(&mut commit, &who.account, identity, item.before, id);
+        }
         let blocked = !item.spec.after.is_empty();
         let client_until = item.spec.monitor.then(|| app.client_until(now));
         let job = NewJob {
@@ -179,12 +223,12 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
             tasks,
         };
         commit.join(job.commit(&who.actor(), now));
-        made.push((Submitted { id, status: JobStatus::Pending, warnings }, blocked));
+        made.push((Submitted { id, status: JobStatus::Pending, existing: false, warnings }, blocked));
     }
     match app.store.commit(commit).await {
         Ok(()) => {}
-        Err(StoreError::Conflict(Conflicting::Idempotency)) => return Err(Failed::KeyTaken),
         Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(Failed::Op(replayed())),
+        Err(StoreError::Conflict(_)) => return Err(Failed::Raced),
         Err(error) => return Err(error.into()),
     }
     for need in needs {
@@ -289,7 +333,8 @@ fn too_many_needs(of: &str) -> OpError {
     )
 }
 
-async fn earlier(app: &App, who: &Caller, key: &IdempotencyKey) -> Result<Option<Submitted>, OpError> {
+async fn earlier(app: &App, who: &Caller, key: Option<&IdempotencyKey>) -> Result<Option<Submitted>, OpError> {
+    let Some(key) = key else { return Ok(None) };
     match app.store.idempotency(&who.account, &key.key).await? {
         None => Ok(None),
         Some(used) => Ok(Some(answer_of(app, who, &used, &key.body_hash).await?)),
@@ -308,7 +353,7 @@ async fn answer_of(app: &App, who: &Caller, used: &Used, hash: &[u8; 32]) -> Res
         ));
     }
     let warnings = app.store.spec(used.job).await?.map(|(_, warnings)| warnings).unwrap_or_default();
-    Ok(Submitted { id: used.job, status: JobStatus::Pending, warnings })
+    Ok(Submitted { id: used.job, status: JobStatus::Pending, existing: false, warnings })
 }
 
 fn check_batch(request: &BatchRequest) -> Result<(), OpError> {
@@ -317,12 +362,18 @@ fn check_batch(request: &BatchRequest) -> Result<(), OpError> {
         let detail = format!("expected 1 to {} jobs, found {n}; send more in several batches", limits::BATCH);
         return Err(OpError::field(Code::BadField, "jobs", detail));
     }
-    let mut seen = HashSet::new();
+    let (mut seen, mut identities) = (HashSet::new(), HashSet::new());
     for (index, item) in request.jobs.iter().enumerate() {
         let field = format!("jobs[{index}].idempotency_key");
         check_key(&field, &item.idempotency_key)?;
         if !seen.insert(&item.idempotency_key) {
             return Err(OpError::field(Code::BadField, &field, "another item of this batch has the same key"));
+        }
+        if let Some(identity) = &item.job.identity
+            && !identities.insert(identity)
+        {
+            let field = format!("jobs[{index}].job.identity");
+            return Err(OpError::field(Code::BadField, &field, "another item of this batch has the same identity"));
         }
     }
     Ok(())

@@ -47,6 +47,13 @@ pub(super) fn check(spec: &JobSpec, troubles: &mut Troubles) {
         troubles.field("priority", format!("{} is outside -1000 to 1000", spec.priority));
     }
     labels(spec, troubles);
+    if let Some(identity) = &spec.identity
+        && !((1..=limits::IDENTITY_BYTES).contains(&identity.len()) && identity.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        let most = limits::IDENTITY_BYTES;
+        troubles
+            .field("identity", format!("expected 1 to {most} visible ASCII characters, such as a hash in hexadecimal"));
+    }
     words("needs.tags", &spec.needs.tags, troubles);
     words("needs.encoders", &spec.needs.encoders, troubles);
     if let Some(device) = &spec.needs.device

@@ -29,6 +29,8 @@ pub(crate) enum Guard {
     FreshNonce(KeyId, String),
     /// Nobody has used this idempotency key.
     FreshIdempotency(AccountId, String),
+    /// The identity belongs to this job, or to none yet.
+    Identity(AccountId, String, Option<JobId>),
     /// No such worker yet.
     FreshWorker(WorkerId),
     /// No such account yet.
@@ -50,6 +52,7 @@ impl Guard {
             Self::Account(..) | Self::FreshAccount(_) => Conflicting::Account,
             Self::FreshNonce(..) => Conflicting::Nonce,
             Self::FreshIdempotency(..) => Conflicting::Idempotency,
+            Self::Identity(..) => Conflicting::Identity,
             Self::FreshNeed(_) => Conflicting::Need,
             Self::FreshGrant(..) => Conflicting::Grant,
         }
@@ -73,6 +76,8 @@ pub enum Conflicting {
     Nonce,
     /// The idempotency key was used.
     Idempotency,
+    /// The identity belongs to another job.
+    Identity,
     /// The need exists.
     Need,
     /// The claim was answered.
@@ -89,6 +94,7 @@ impl std::fmt::Display for Conflicting {
             Self::Account => "the account",
             Self::Nonce => "the nonce",
             Self::Idempotency => "the idempotency key",
+            Self::Identity => "the identity",
             Self::Need => "the list of needs",
             Self::Grant => "the claim",
         })
@@ -147,6 +153,7 @@ rows! {
     jobs: job,
     specs: job_spec,
     labels: job_label,
+    identities: job_identity,
     tasks: task,
     deps: task_dep,
     outputs: output,

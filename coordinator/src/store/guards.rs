@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     /// Workers that take work, with their current start.
     taking: HashMap<String, Uuid>,
     taken: HashSet<Guard>,
+    /// Whose each identity is.
+    identities: HashMap<(String, String), Uuid>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +44,7 @@ impl Facts {
         facts.held(db, &guards).await?;
         facts.taking(db, &guards).await?;
         facts.fresh(db, &guards).await?;
+        facts.identities(db, &guards).await?;
         Ok(facts)
     }
 
@@ -116,6 +119,31 @@ impl Facts {
             .all(db)
             .await?;
         self.taking.extend(found);
+        Ok(())
+    }
+
+    async fn identities(&mut self, db: &impl ConnectionTrait, guards: &[&Guard]) -> Result<(), DbErr> {
+        use row::job_identity::Column as C;
+        let mut asked: HashMap<&str, Vec<&str>> = HashMap::new();
+        for guard in guards {
+            if let Guard::Identity(account, identity, _) = guard {
+                asked.entry(account.as_str()).or_default().push(identity);
+            }
+        }
+        for (account, identities) in asked {
+            for part in identities.chunks(AT_ONCE) {
+                let found: Vec<(String, Uuid)> = row::job_identity::Entity::find()
+                    .select_only()
+                    .columns([C::Identity, C::JobId])
+                    .filter(C::AccountId.eq(account))
+                    .filter(C::Identity.is_in(part.iter().copied()))
+                    .into_tuple()
+                    .all(db)
+                    .await?;
+                let found = found.into_iter().map(|(identity, job)| ((account.to_owned(), identity), job));
+                self.identities.extend(found);
+            }
+        }
         Ok(())
     }
 
@@ -200,6 +228,10 @@ impl Facts {
                 | Guard::FreshGrant(..) => {
                     self.taken.insert(guard.clone());
                 }
+                Guard::Identity(account, identity, _) => {
+                    // It is another job's now. Whoever read it before comes again in the next batch.
+                    self.identities.insert((account.as_str().to_owned(), identity.clone()), Uuid::nil());
+                }
                 Guard::Held(..) | Guard::WorkerTakes(..) => {}
                 Guard::Job(..) | Guard::Task(..) | Guard::Output(..) | Guard::Worker(..) | Guard::Account(..) => {
                     // Whoever guards a row also bumps it; a later commit of this batch that read the same version loses.
@@ -229,6 +261,10 @@ impl Facts {
         if let Guard::WorkerTakes(id, incarnation) = guard {
             return self.taking.get(id.as_str()) == Some(&incarnation.0);
         }
+        if let Guard::Identity(account, identity, job) = guard {
+            let whose = self.identities.get(&(account.as_str().to_owned(), identity.clone()));
+            return whose.copied() == job.map(|job| job.0);
+        }
         !self.taken.contains(guard)
     }
 }
@@ -244,6 +280,7 @@ fn versioned(guard: &Guard) -> Option<(Key, i64)> {
         | Guard::WorkerTakes(..)
         | Guard::FreshNonce(..)
         | Guard::FreshIdempotency(..)
+        | Guard::Identity(..)
         | Guard::FreshWorker(_)
         | Guard::FreshAccount(_)
         | Guard::FreshNeed(_)

@@ -201,6 +201,7 @@ impl Store {
             from("events", job("job_id")),
             from("idempotency", job("job_id")),
             from("job_labels", job("job_id")),
+            from("job_identities", job("job_id")),
             from("job_specs", job("job_id")),
             from("tasks", job("job_id")),
             from("jobs", job("id")),

@@ -43,6 +43,7 @@ pub(crate) struct JobRow {
     pub(crate) follower: Option<Incarnation>,
     pub(crate) beat: u64,
     pub(crate) client_until: Option<Timestamp>,
+    pub(crate) retried_by: Option<JobId>,
 }
 
 /// What decisions about a job's tasks need of its spec.
@@ -106,6 +107,7 @@ impl JobRow {
             follower: row.follower.map(Incarnation),
             beat: u64::try_from(row.beat).map_err(|error| StoreError::corrupt(id, error))?,
             client_until: moment_opt(row.client_until)?,
+            retried_by: row.retried_by.map(JobId),
         })
     }
 
@@ -181,6 +183,7 @@ impl NewJob {
             beat: 0,
             client_until: self.client_until.map(micros),
             purge_at: None,
+            retried_by: None,
         });
         commit
     }
@@ -329,6 +332,23 @@ pub(crate) fn client_beat(job: &JobRow, follower: Incarnation, beat: u64, until:
             .value(C::Follower, follower.0)
             .value(C::Beat, i64::try_from(beat).unwrap_or(i64::MAX))
             .value(C::ClientUntil, micros(until))
+            .and_where(Expr::col(C::Id).eq(job.id.0))
+            .and_where(Expr::col(C::Version).eq(job.version))
+            .to_owned(),
+    );
+    commit
+}
+
+/// An ended job is repeated by another one.
+pub(crate) fn retried(job: &JobRow, by: JobId) -> Commit {
+    use row::job::Column as C;
+    let mut commit = Commit::default();
+    commit.guards.push(Guard::Job(job.id, job.version));
+    commit.updates.push(
+        Query::update()
+            .table(row::job::Entity)
+            .value(C::Version, job.version + 1)
+            .value(C::RetriedBy, by.0)
             .and_where(Expr::col(C::Id).eq(job.id.0))
             .and_where(Expr::col(C::Version).eq(job.version))
             .to_owned(),

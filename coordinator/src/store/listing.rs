@@ -23,6 +23,7 @@ pub(crate) struct Page {
     pub(crate) requester: Option<AccountId>,
     pub(crate) statuses: Vec<JobStatus>,
     pub(crate) label: Option<(String, String)>,
+    pub(crate) retried: Option<bool>,
     pub(crate) since: Option<Timestamp>,
     /// Ids from this one on, up to that one.
     pub(crate) between: Option<(Uuid, Uuid)>,
@@ -50,6 +51,11 @@ impl Store {
                 .and_where(Expr::col(row::job_label::Column::LabelValue).eq(value.as_str()))
                 .to_owned();
             query = query.filter(C::Id.in_subquery(labelled));
+        }
+        match page.retried {
+            Some(true) => query = query.filter(C::RetriedBy.is_not_null()),
+            Some(false) => query = query.filter(C::RetriedBy.is_null()),
+            None => {}
         }
         if let Some(since) = page.since {
             // Ids carry their time, so the index ends the search where the answer ends.
@@ -97,6 +103,7 @@ impl Store {
                     started_at: job.started_at,
                     ended_at: job.ended_at,
                     outcome: job.outcome,
+                    retried_by: job.retried_by,
                 })
             })
             .collect())

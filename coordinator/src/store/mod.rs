@@ -16,6 +16,7 @@ mod guards;
 mod health;
 pub(crate) mod housekeeping;
 pub(crate) mod idempotency;
+pub(crate) mod identities;
 pub(crate) mod jobs;
 pub(crate) mod listing;
 pub(crate) mod logs;

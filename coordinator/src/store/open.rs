@@ -201,6 +201,8 @@ fn network_mount(mounts: &str, folder: &Path) -> Option<String> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use ffleet_protocol::id::JobId;
+
     use super::*;
 
     #[tokio::test]
@@ -216,6 +218,34 @@ mod tests {
         modes.sort();
         let names = ["50% of #1.db", "50% of #1.db-shm", "50% of #1.db-wal"];
         assert_eq!(modes, names.map(|name| (name.to_owned(), 0o600)));
+    }
+
+    /// What each version before had written must still be there, and mean the same, after all that came later.
+    #[tokio::test]
+    async fn what_earlier_versions_wrote_is_read() {
+        use sea_orm::ConnectionTrait;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ffleet.db");
+        let path = path.to_str().unwrap();
+        make_private(Path::new(path)).unwrap();
+        let db = connect(path, 1).await.unwrap();
+        Migrator::up(&db, Some(1)).await.unwrap();
+        let id: JobId = "01997e5c-0000-7000-8000-000000000001".parse().unwrap();
+        for sql in [
+            "INSERT INTO jobs (id, requester, version, status, priority, policy, created_at, started_at, ended_at, \
+             outcome, retry_of, monitored, follower, beat, client_until, purge_at) VALUES \
+             (x'01997e5c000070008000000000000001', 'alice', 3, 'pending', 5, '{}', 1, NULL, NULL, NULL, NULL, 0, NULL, \
+             0, NULL, NULL)",
+            "INSERT INTO job_specs (job_id, spec, warnings) VALUES \
+             (x'01997e5c000070008000000000000001', '{\"args\":[\"-version\"]}', '[]')",
+        ] {
+            db.execute_unprepared(sql).await.unwrap();
+        }
+        drop(db);
+        let store = open(&format!("sqlite://{path}")).await.unwrap();
+        let job = store.job(id).await.unwrap().unwrap();
+        assert_eq!((job.version, job.priority, job.retried_by), (3, 5, None));
+        assert_eq!(store.spec(id).await.unwrap().unwrap().0.identity, None);
     }
 
     #[test]

@@ -172,6 +172,14 @@ table!(/// Jobs, as far as they change.
     beat: i64,
     client_until: Option<i64>,
     purge_at: Option<i64>,
+    retried_by: Option<Uuid>,
+});
+
+table!(/// The newest job of each identity.
+    job_identity, "job_identities" {
+    #[sea_orm(primary_key, auto_increment = false)] account_id: String,
+    #[sea_orm(primary_key, auto_increment = false)] identity: String,
+    job_id: Uuid,
 });
 
 table!(/// Jobs, as far as they never change.

@@ -1,5 +1,7 @@
 //! What every database must do. Another database adds one line at the end.
 
+mod bulk;
+
 use std::collections::BTreeMap;
 
 use ffleet_protocol::{
@@ -359,6 +361,8 @@ async fn a_second_start_finds_the_tables(store: &Store, url: &str) {
 async fn exercise(store: Store, url: &str) {
     a_commit_is_exclusive(&store).await;
     what_must_be_fresh_is_taken_once(&store).await;
+    bulk::an_identity_is_one_jobs(&store).await;
+    bulk::a_repeated_job_is_told_from_others(&store).await;
     a_lost_guard_writes_nothing(&store).await;
     one_that_cannot_be_written_harms_no_other(&store).await;
     a_row_is_read_as_it_was_written(&store).await;

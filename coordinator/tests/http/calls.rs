@@ -95,7 +95,7 @@ impl Things {
         let name = AccountId::new(format!("new-{}", Token::new())).unwrap();
         vec![
             with("POST", "/v1/jobs", Anybodys, json(&spec)),
-            with("POST", "/v1/jobs:batch", Anybodys, json(&BatchRequest { jobs: vec![item] })),
+            with("POST", "/v1/jobs:batch", Anybodys, json(&BatchRequest { jobs: vec![item], again: false })),
             call("GET", "/v1/jobs", Anybodys),
             call("GET", "/v1/jobs/{job}", Reading),
             with(

@@ -54,6 +54,10 @@ pub struct JobSpec {
     /// ended well.
     #[serde(default, skip_serializing_if = "is_default")]
     pub rerun_stdout: bool,
+    /// What this job is to its requester, such as a hash of what is read, done and written: 1 to 128 visible ASCII
+    /// characters. While a job with the same identity is kept, a submit answers with that one and makes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 fn ffmpeg() -> String {
@@ -141,6 +145,9 @@ pub enum RetryRule {
 pub struct BatchRequest {
     /// At most 1,000.
     pub jobs: Vec<BatchItem>,
+    /// Make new jobs even where there is one with the same identity; the identity is the new job's from then on.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub again: bool,
 }
 
 /// One job of a batch.
@@ -163,10 +170,13 @@ pub struct BatchAnswer {
 /// The answer to a submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Submitted {
-    /// The new job, or the one that an earlier request with the same idempotency key made.
+    /// The new job, the one that an earlier request with the same idempotency key made, or the one of the same identity.
     pub id: JobId,
-    /// Where it stood when it was made.
+    /// Where it stood when it was made; of one that was there already, where it stands now.
     pub status: JobStatus,
+    /// Whether it was there already, under the same identity, so that none was made.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub existing: bool,
     /// What its requester should know, such as that no known worker can run it yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

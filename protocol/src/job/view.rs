@@ -39,6 +39,9 @@ pub struct JobSummary {
     pub ended_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// The newest job that repeats this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_by: Option<JobId>,
 }
 
 /// How a task or a job ended.
@@ -160,6 +163,9 @@ pub struct JobFilter {
     /// Only those with this label, as `key=value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Only those that another job repeats, or only those that none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<bool>,
     /// Only those made at or after this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,

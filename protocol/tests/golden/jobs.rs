@@ -25,6 +25,7 @@ fn summary() -> JobSummary {
         started_at: Some(at(2)),
         ended_at: Some(at(9)),
         outcome: Some(failed()),
+        retried_by: Some(JobId(uuid(0x1f))),
     }
 }
 
@@ -38,14 +39,21 @@ pub(crate) fn check(golden: &mut Golden) {
     let submitted = Submitted {
         id: job(),
         status: JobStatus::Pending,
+        existing: false,
         warnings: vec!["no worker has the encoder h264_nvenc".to_owned()],
     };
     golden.check("submitted", &submitted);
     golden.check(
         "batch_request",
-        &BatchRequest { jobs: vec![BatchItem { idempotency_key: "night-1".to_owned(), job: minimal_spec() }] },
+        &BatchRequest {
+            jobs: vec![BatchItem { idempotency_key: "night-1".to_owned(), job: minimal_spec() }],
+            again: true,
+        },
     );
-    golden.check("batch_answer", &BatchAnswer { jobs: vec![Submitted { warnings: Vec::new(), ..submitted }] });
+    golden.check(
+        "batch_answer",
+        &BatchAnswer { jobs: vec![Submitted { existing: true, warnings: Vec::new(), ..submitted }] },
+    );
     golden.check("job_summary", &summary());
     golden.check("job_view", &job_view());
     golden.check("job_page", &JobPage { jobs: vec![summary()], next_cursor: Some("b3BhcXVl".to_owned()) });
@@ -55,6 +63,7 @@ pub(crate) fn check(golden: &mut Golden) {
             status: Some("running,pending".to_owned()),
             requester: Some(name("studio")),
             label: Some("show=Pilot".to_owned()),
+            retried: Some(false),
             since: Some(at(0)),
             id_prefix: Some("0190".to_owned()),
             cursor: Some("b3BhcXVl".to_owned()),

@@ -90,6 +90,7 @@ pub(crate) fn spec() -> JobSpec {
             ],
         },
         rerun_stdout: true,
+        identity: Some("b1946ac92492d234".to_owned()),
     }
 }
 
@@ -112,6 +113,7 @@ pub(crate) fn minimal_spec() -> JobSpec {
         lease_s: None,
         retry: RetryPolicy::default(),
         rerun_stdout: false,
+        identity: None,
     }
 }
 

@@ -158,7 +158,7 @@ async fn jobs_and_tasks(life: &Life<'_>) {
 
     // Of the next two one is rejected and canceled while it waits, the other canceled while it runs.
     let item = |word: &str| BatchItem { idempotency_key: format!("{name}-{word}"), job: life.spec(word) };
-    let batch = BatchRequest { jobs: vec![item("b"), item("c")] };
+    let batch = BatchRequest { jobs: vec![item("b"), item("c")], again: false };
     assert_eq!(life.suffering("POST", "/v1/jobs:batch", studio.batch(&batch)).await.unwrap().jobs.len(), 2);
     let (rejected, running) = (hand.claim().await, hand.claim().await);
     life.suffering("POST", "/v1/tasks/*/reject", hand.reject(&rejected, "not today")).await.unwrap();

@@ -54,7 +54,7 @@ async fn a_batch_is_taken_whole_or_not_at_all() {
     let fleet = Fleet::start().await;
     let item = |key: &str, args: [&str; 2]| BatchItem { idempotency_key: key.to_owned(), job: job(args) };
     let jobs = vec![item("a", ["-fake-say", "x"]), item("b", ["-i", "/outside/every/variable"])];
-    let refused = fleet.api().batch(&BatchRequest { jobs }).await.unwrap_err();
+    let refused = fleet.api().batch(&BatchRequest { jobs, again: false }).await.unwrap_err();
     assert!(refused.to_string().contains("/outside/every/variable"), "{refused}");
     assert!(fleet.api().jobs(&Default::default()).await.unwrap().jobs.is_empty());
 }

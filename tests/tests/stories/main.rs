@@ -1,7 +1,9 @@
 //! Stories over real processes: what people and machines live through with a fleet, one file for each theme.
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests")]
 
+mod accounts;
 mod auth;
+mod bulk;
 mod cancel;
 mod claims;
 mod client;
@@ -16,6 +18,9 @@ mod exit_codes;
 mod floods;
 mod follow;
 mod idempotency;
+mod identity;
+mod install;
+mod interop;
 mod many;
 mod monitor;
 mod outage;

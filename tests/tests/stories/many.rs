@@ -10,7 +10,7 @@ use ffleet_tests::{Fleet, WorkerSetup, job};
 
 fn batch(count: usize, steps: impl Fn(usize) -> Vec<String>) -> BatchRequest {
     let item = |n| BatchItem { idempotency_key: format!("item-{n}"), job: job(steps(n)) };
-    BatchRequest { jobs: (0..count).map(item).collect() }
+    BatchRequest { jobs: (0..count).map(item).collect(), again: false }
 }
 
 /// 200 jobs that were submitted before any worker existed, two workers, and each job runs exactly once.

@@ -14,7 +14,7 @@ use serde_json::json;
 
 async fn batch(fleet: &Fleet, name: &str, count: usize, spec: &JobSpec) -> Vec<JobId> {
     let item = |n| BatchItem { idempotency_key: format!("{name}-{n}"), job: spec.clone() };
-    let request = BatchRequest { jobs: (0..count).map(item).collect() };
+    let request = BatchRequest { jobs: (0..count).map(item).collect(), again: false };
     fleet.api().batch(&request).await.unwrap().jobs.into_iter().map(|job| job.id).collect()
 }
 

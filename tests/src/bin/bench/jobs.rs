@@ -31,7 +31,7 @@ pub fn spec(args: &[&str]) -> Result<JobSpec> {
 pub fn batch(site: &Site, specs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<u8>> {
     let item = |job| BatchItem { idempotency_key: Uuid::new_v4().to_string(), job };
     let jobs = specs.into_iter().map(item).collect();
-    Ok(site.signer("studio")?.send("POST", "/v1/jobs:batch", &BatchRequest { jobs }))
+    Ok(site.signer("studio")?.send("POST", "/v1/jobs:batch", &BatchRequest { jobs, again: false }))
 }
 
 /// `count` batches of `size` ordinary jobs each, signed.

@@ -29,6 +29,7 @@
 //! | `-fake-child FILE` | starts a child that hangs and minds nothing, and writes its process id to the file |
 //! | `-fake-kill-worker N` | sends signal N to whoever started it |
 //! | `-fake-exit CODE` | ends with this code |
+//! | `-fake-exit-unless FILE CODE` | the same while there is no such file |
 //! | `-fake-signal N` | ends by this signal |
 //!
 //! While it waits it minds `q` on stdin (ends with 0, as FFmpeg does), SIGINT and SIGTERM (ends with 255, as FFmpeg does).

@@ -35,6 +35,12 @@ pub(crate) fn run(args: &[OsString], stops: &Stops) -> Result<(), Over> {
         let Some(value) = words.next() else { return Err(Over::Broken(format!("-fake-{step} needs a value"))) };
         match step {
             "append" | "write" => to_file(step, value, words.next())?,
+            "exit-unless" => {
+                let code = words.next().map(|code| code.to_string_lossy()).unwrap_or_default();
+                if !path(value).exists() {
+                    one("exit", OsStr::new(&*code), progress, stops)?;
+                }
+            }
             _ => one(step, value, progress, stops)?,
         }
         stops.check()?;

@@ -8,7 +8,7 @@ pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m0005_lean_indexes"
+        "m0004_lean_indexes"
     }
 }
 
