@@ -65,7 +65,7 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Submit(submit::Args),
+    Submit(Box<submit::Args>),
     /// Be FFmpeg itself, run on the fleet: everything that follows is its own
     Ffmpeg(dropin::Args),
     /// The same for ffprobe

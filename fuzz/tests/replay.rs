@@ -20,7 +20,7 @@ fn what_was_found_holds() {
         let mut files: Vec<_> =
             fs::read_dir(corpus().join(target.name)).unwrap().map(|file| file.unwrap().path()).collect();
         files.sort();
-        assert!(files.len() > 10, "{} has a corpus of {} files", target.name, files.len());
+        assert!(!files.is_empty(), "{} has no corpus", target.name);
         for file in files {
             let bytes = fs::read(&file).unwrap();
             if catch_unwind(AssertUnwindSafe(|| (target.run)(&bytes))).is_err() {

@@ -15,9 +15,11 @@ use ffleet_protocol::{
     state::JobStatus,
 };
 use serde::Serialize;
-use tokio::signal::unix::Signal;
 
-use super::{Context, crowd, following::interrupts};
+use super::{
+    Context, crowd,
+    following::{Interrupts, interrupts},
+};
 use crate::{
     each::{self, Item, Items},
     exit,
@@ -128,17 +130,16 @@ impl Run<'_> {
     async fn all(
         &self,
         items: &Items,
-        signals: &mut Signal,
+        signals: &mut Interrupts,
         tally: &mut Tally<'_>,
         counts: &mut Counts,
     ) -> anyhow::Result<bool> {
         let mut batch = Batch::default();
         for item in items.iter() {
             let (job, bytes) = self.job(&item, counts)?;
-            if batch.jobs.len() == limits::BATCH || batch.bytes + bytes > REQUEST_BYTES {
-                if self.send(std::mem::take(&mut batch), signals, tally, counts).await? {
-                    return Ok(true);
-                }
+            let full = batch.jobs.len() == limits::BATCH || batch.bytes + bytes > REQUEST_BYTES;
+            if full && self.send(std::mem::take(&mut batch), signals, tally, counts).await? {
+                return Ok(true);
             }
             batch.bytes += bytes;
             batch.jobs.push(job);
@@ -170,7 +171,7 @@ impl Run<'_> {
     async fn send(
         &self,
         batch: Batch,
-        signals: &mut Signal,
+        signals: &mut Interrupts,
         tally: &mut Tally<'_>,
         counts: &mut Counts,
     ) -> anyhow::Result<bool> {
@@ -181,7 +182,7 @@ impl Run<'_> {
         let answer = loop {
             tokio::select! {
                 answer = &mut answer => break answer,
-                _ = signals.recv() => {
+                () = signals.recv() => {
                     if interrupted {
                         return Ok(true);
                     }

@@ -56,7 +56,7 @@ pub async fn run(cli: Cli, out: &Output) -> Result<u8, Failure> {
             Err(anyhow::anyhow!("in front of ffmpeg and ffprobe only --coordinator, --key-file and --config may stand")
                 .into())
         }
-        Command::Submit(args) => connected(&global, out, async |context| submit::run(context, args).await).await,
+        Command::Submit(args) => connected(&global, out, async |context| submit::run(context, *args).await).await,
         Command::Job(command) => connected(&global, out, async |context| job::run(context, command).await).await,
         Command::Worker(command) => connected(&global, out, async |context| worker::run(context, command).await).await,
         Command::Top(args) => connected(&global, out, async |context| top::run(context, &args).await).await,

@@ -99,6 +99,7 @@ fn spec(config: &Config, program: Program, args: &[OsString]) -> anyhow::Result<
         lease_s: None,
         retry: RetryPolicy { retries: 0, ..RetryPolicy::default() },
         rerun_stdout: false,
+        identity: None,
     };
     Ok((spec, mapped.warnings))
 }

@@ -137,7 +137,10 @@ fn completed(program: &str, mut args: Vec<Pattern>, output: Option<&Pattern>) ->
     let asked = args.iter().any(|arg| arg.has(Hole::Output));
     match output {
         None => {
-            ensure!(!asked, "{{output}} needs --output, which says what it is, such as --output '{{dir}}/{{stem}}.mkv'")
+            ensure!(
+                !asked,
+                "{{output}} needs --output, which says what it is, such as --output '{{dir}}/{{stem}}.mkv'"
+            );
         }
         Some(_) if !asked => args.push(Pattern::of(Hole::Output)),
         Some(_) => {}

@@ -228,7 +228,7 @@ mod tests {
         let path = folder.path().join("ffleet.db");
         let path = path.to_str().unwrap();
         make_private(Path::new(path)).unwrap();
-        let db = connect(path, 1).await.unwrap();
+        let db = connect(path, 1, 2_048).await.unwrap();
         Migrator::up(&db, Some(1)).await.unwrap();
         let id: JobId = "01997e5c-0000-7000-8000-000000000001".parse().unwrap();
         for sql in [

@@ -14,7 +14,8 @@
 //! | `-fake-bytes SEED:N` | N bytes on stdout that only depend on SEED (see [`noise::noise`]) |
 //! | `-fake-flood N` | N bytes of stderr in lines of 80 |
 //! | `-fake-flood-cr N` | the same with carriage returns |
-//! | `-fake-flood-long N` | N bytes of stderr in lines of 1,000 |
+//! | `-fake-flood-wide N` | N bytes of stderr in lines of 1,000 that end with carriage returns |
+//! | `-fake-flood-long N` | N bytes of stderr in lines of 50,000 |
 //! | `-fake-err-bytes SEED:N` | as `-fake-bytes`, on stderr |
 //! | `-fake-slow N:MS` | `line 1` … `line N` on stderr, each after MS milliseconds, like an encoder at work |
 //! | `-fake-progress N` | N blocks to the target of `-progress`, one for each 40 ms of media; nothing without a target |

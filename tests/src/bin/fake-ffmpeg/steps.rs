@@ -67,7 +67,8 @@ fn one(step: &str, value: &OsStr, progress: Option<&OsString>, stops: &Stops) ->
         "slow" => slow(two_numbers(&text)?, stops),
         "flood" => flood(number(&text)?, 80, b'\n', stops),
         "flood-cr" => flood(number(&text)?, 80, b'\r', stops),
-        "flood-long" => flood(number(&text)?, 1_000, b'\n', stops),
+        "flood-wide" => flood(number(&text)?, 1_000, b'\r', stops),
+        "flood-long" => flood(number(&text)?, 50_000, b'\n', stops),
         "progress" => match progress {
             Some(target) => tell_progress(target, number(&text)?, stops),
             None => Ok(()),
