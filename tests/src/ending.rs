@@ -27,7 +27,7 @@ pub(crate) fn end(parts: &Parts) {
             runtime.block_on(async {
                 let mut problems = stop_all(parts, failed).await;
                 if !failed {
-                    problems.extend(checker::broken(&coordinator::database(parts.dir.path())).await);
+                    problems.extend(checker::broken(&coordinator::database(parts.dir.path()), parts.log_cap).await);
                 }
                 problems
             })

@@ -35,6 +35,7 @@ pub(crate) struct Parts {
     // Before the folder that it lies in.
     pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
+    pub(crate) log_cap: Option<i64>,
     pub(crate) coordinators: Vec<Coordinator>,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) workers: Mutex<Vec<Worker>>,
@@ -68,6 +69,11 @@ impl Fleet {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.parts.dir.path()
+    }
+
+    /// Bytes that the coordinators keep of a log, where they were told.
+    pub(crate) fn log_cap(&self) -> Option<i64> {
+        self.parts.log_cap
     }
 
     /// The client's media folder, `$Media` for it. Workers have other names for the same files.

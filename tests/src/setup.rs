@@ -31,6 +31,7 @@ pub struct Setup {
     proxies: usize,
     small_database: bool,
     config: String,
+    log_cap: Option<i64>,
     server: Option<Server>,
 }
 
@@ -41,6 +42,13 @@ impl Setup {
         let environment = environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.server = Some(Server { program, environment });
         self
+    }
+
+    /// How many bytes of a log the coordinators keep.
+    #[must_use]
+    pub fn log_cap(mut self, bytes: i64) -> Self {
+        self.log_cap = Some(bytes);
+        self.config(&format!("[limits]\nlog_cap_bytes = {bytes}"))
     }
 
     /// How many coordinators share the database; one unless said otherwise.
@@ -103,6 +111,7 @@ impl Setup {
         }
         Fleet::of(Parts {
             dir,
+            log_cap: self.log_cap,
             coordinators,
             proxies,
             database_disk,

@@ -17,6 +17,8 @@ pub struct History {
     pub chunks: Vec<Chunk>,
     /// Every idempotency key.
     pub keys: Vec<Key>,
+    /// Bytes that the coordinators keep of a log, where they were told.
+    pub log_cap: Option<i64>,
 }
 
 /// A job.

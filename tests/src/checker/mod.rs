@@ -110,7 +110,7 @@ pub fn check(history: &History) -> Vec<Violation> {
         let chunks: Vec<&Chunk> = history.chunks.iter().filter(|chunk| chunk.task == task.id).collect();
         replay::check(task, &events, &mut found);
         attempts::check(task, &events, &attempts, &mut found);
-        output::check(task, &chunks, &mut found);
+        output::check(task, &chunks, history.log_cap, &mut found);
     }
     jobs::check(history, &mut found);
     found
@@ -137,15 +137,15 @@ impl Fleet {
     /// # Panics
     /// Naming every violation.
     pub async fn check_history(&self) {
-        let broken = broken(&coordinator::database(self.dir())).await;
+        let broken = broken(&coordinator::database(self.dir()), self.log_cap()).await;
         assert!(broken.is_empty(), "the history is not legal:\n{}", broken.join("\n"));
     }
 }
 
 /// What is wrong in the history of a database file, in words.
-pub(crate) async fn broken(file: &Path) -> Vec<String> {
+pub(crate) async fn broken(file: &Path, log_cap: Option<i64>) -> Vec<String> {
     match History::read(file).await {
-        Ok(history) => check(&history).iter().map(ToString::to_string).collect(),
+        Ok(history) => check(&History { log_cap, ..history }).iter().map(ToString::to_string).collect(),
         Err(error) => vec![format!("no history can be read from {}: {error}", file.display())],
     }
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use super::{Chunk, Invariant, Span, Task, Violation};
 
-/// A log this large may have given up its middle; a smaller one has no reason to. Half of the usual limit of 8 MiB.
-const MAY_BE_PRUNED: i64 = 4 << 20;
+/// What is kept of a log when the coordinators are not told otherwise.
+const USUAL_LOG_CAP: i64 = 8 << 20;
 
-/// Looks at every attempt's records.
-pub(super) fn check(task: &Task, chunks: &[&Chunk], found: &mut Vec<Violation>) {
+/// Looks at every attempt's records. A log of half its cap may have given up its middle; a smaller one has no reason to.
+pub(super) fn check(task: &Task, chunks: &[&Chunk], log_cap: Option<i64>, found: &mut Vec<Violation>) {
     let mut bad = |invariant, what: String| found.push(Violation::task(invariant, task.id, &[], what));
     let mut epochs: BTreeMap<i64, Vec<&Chunk>> = BTreeMap::new();
     for chunk in chunks {
         epochs.entry(chunk.epoch).or_default().push(chunk);
     }
-    let pruned = task.kept_bytes >= MAY_BE_PRUNED || chunks.iter().any(|chunk| chunk.thinned);
+    let pruned = task.kept_bytes >= log_cap.unwrap_or(USUAL_LOG_CAP) / 2 || chunks.iter().any(|chunk| chunk.thinned);
     for (epoch, chunks) in epochs {
         if epoch < 1 || epoch > task.epoch {
             bad(Invariant::I3, format!("there is output of epoch {epoch}, and its last epoch is {}", task.epoch));

@@ -28,6 +28,7 @@ impl History {
             events: events(&mut db).await?,
             chunks: chunks(&mut db).await?,
             keys: keys(&mut db).await?,
+            log_cap: None,
         })
     }
 }

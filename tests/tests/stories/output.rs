@@ -6,7 +6,7 @@ use ffleet_protocol::{
     state::{JobStatus, Stream},
     task::Exit,
 };
-use ffleet_tests::{Fleet, WorkerSetup, job, noise, output, spec, stderr_text};
+use ffleet_tests::{Fleet, PATIENCE, WorkerSetup, job, noise, output, spec, stderr_text};
 use serde_json::json;
 
 #[tokio::test]
@@ -54,13 +54,13 @@ async fn a_status_line_is_a_record_although_no_newline_comes() {
 
 #[tokio::test]
 async fn a_flood_without_newlines_stalls_nobody() {
-    let fleet = Fleet::setup().config("[limits]\nlog_cap_bytes = 262144\n").start().await;
+    let fleet = Fleet::setup().log_cap(262_144).start().await;
     fleet.worker_with(WorkerSetup::new("box").slots(2)).await;
     let flood = fleet.submit(&job(["-fake-flood-cr", "12000000", "-fake-say", "after the flood"])).await;
     let lines = fleet.submit(&job(["-fake-flood", "6000000", "-fake-say", "after the flood"])).await;
     for id in [flood, lines] {
-        fleet.wait(id).until(JobStatus::Completed).await;
-        let seen = fleet.wait(id).everything().await;
+        fleet.wait(id).patiently(PATIENCE * 4).until(JobStatus::Completed).await;
+        let seen = fleet.wait(id).patiently(PATIENCE * 4).everything().await;
         assert_eq!(stderr_text(&seen).last().map(String::as_str), Some("after the flood"), "{}", outline(&seen));
         let kept: usize = stderr_text(&seen).iter().map(String::len).sum();
         assert!(kept < 1_000_000, "{kept} bytes are kept");
