@@ -8,6 +8,7 @@ mod m0001_core;
 mod m0002_ends;
 mod m0003_bulk;
 mod m0004_lean_indexes;
+mod m0005_clustered;
 mod sql;
 
 /// Applies what is missing.
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_ends::Migration),
             Box::new(m0003_bulk::Migration),
             Box::new(m0004_lean_indexes::Migration),
+            Box::new(m0005_clustered::Migration),
         ]
     }
 }

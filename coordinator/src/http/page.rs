@@ -126,18 +126,37 @@ impl Page {
                     allowed.extend(methods);
                     paths.push((path, allowed, resource.route(route)));
                 }
-                None => paths.push((path, methods.iter().collect(), web::resource(path).route(route))),
+                None => paths.push((path, methods.iter().collect(), web::resource(split(path).1).route(route))),
             }
         }
-        for (_, allowed, resource) in paths {
+        // Paths with the same beginning are tried only if that fits: each one that is tried costs a regular expression.
+        let mut scopes: Vec<(&'static str, actix_web::Scope)> = Vec::new();
+        for (path, allowed, rest) in paths {
             let allow = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
-            config.service(resource.default_service(web::to(move || {
+            let resource = rest.default_service(web::to(move || {
                 let allow = allow.clone();
                 async move { Err::<web::Json<()>, _>(ApiError::MethodNotAllowed { allow }) }
-            })));
+            }));
+            let (beginning, _) = split(path);
+            match scopes.iter_mut().position(|(known, _)| *known == beginning) {
+                Some(index) => {
+                    let (beginning, scope) = scopes.swap_remove(index);
+                    scopes.push((beginning, scope.service(resource)));
+                }
+                None => scopes.push((beginning, web::scope(beginning).service(resource))),
+            }
+        }
+        for (_, scope) in scopes {
+            config.service(scope);
         }
         config.default_service(web::to(async |request: actix_web::HttpRequest| {
             Err::<web::Json<()>, _>(ApiError::NotFound(request.path().to_owned()))
         }));
     }
+}
+/// The words of a path before its first parameter, the first two at most, and the rest.
+fn split(path: &'static str) -> (&'static str, &'static str) {
+    let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+    let end = ends.take(2).take_while(|end| !path[..*end].contains('{')).last().unwrap_or(0);
+    path.split_at(end)
 }

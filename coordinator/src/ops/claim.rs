@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     Caller, OpError,
+    taking::Look,
     transition::ring,
     workers::{known, running_here},
 };
@@ -132,6 +133,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
     let mut grants = Vec::new();
     let mut lost = false;
     let mut after = None;
+    let mut look = app.taking.look(&app.bells);
     for page in 0..PAGES {
         let mut candidates = app.store.claimable(needs, window, after.as_ref()).await?;
         candidates.truncate(usize::try_from(window).unwrap_or(usize::MAX));
@@ -141,10 +143,13 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
             numbers = (0..i64::from(share(candidates.len() as u64, waiting, request.free_slots))).collect();
         }
         shuffle_equals(&mut candidates);
-        let mut candidates = candidates.into_iter().peekable();
-        while candidates.peek().is_some() && !numbers.is_empty() {
-            let part: Vec<Candidate> = candidates.by_ref().take(numbers.len()).collect();
-            match take_these(app, who, request, &part, &mut numbers).await? {
+        let mut candidates = candidates.into_iter();
+        loop {
+            let part = look.mark(&mut candidates, numbers.len());
+            if part.is_empty() {
+                break;
+            }
+            match take_these(app, who, request, &part, &mut numbers, &mut look).await? {
                 Taken::Grants(mut taken) => grants.append(&mut taken),
                 Taken::Lost => lost = true,
                 Taken::WorkerChanged if !grants.is_empty() => return Ok(Taken::Grants(grants)),
@@ -175,6 +180,7 @@ async fn take_these(
     request: &ClaimRequest,
     candidates: &[Candidate],
     numbers: &mut VecDeque<i64>,
+    look: &mut Look,
 ) -> Result<Taken, OpError> {
     let jobs: Vec<JobId> = candidates.iter().map(Candidate::job).collect();
     let seen = app.store.seen_jobs(&jobs).await?;
@@ -183,27 +189,29 @@ async fn take_these(
     let holder = Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
     let event = Event::Claimed { holder };
     let actor = who.actor();
-    let mut tries = Vec::new();
+    let (mut tries, mut commits) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let Some(seen) = seen.get(&candidate.job()) else { continue };
         let Some(task) = seen.task(candidate.task()) else { continue };
         let Ok(next) = task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) else { continue };
         let Some(number) = numbers.pop_front() else { break };
-        let (mut commit, _) = transition(seen, task, &next, &actor, app.retention());
+        let (mut commit, decided) = transition(seen, task, &next, &actor, app.retention())?;
         commit.guards.push(Guard::WorkerTakes(request.worker.clone(), request.incarnation));
         commit.guards.push(Guard::FreshGrant(request.worker.clone(), request.token, number));
         for attempt in &mut commit.rows.attempts {
             attempt.grant_no = number;
         }
-        tries.push((*seen, task, next, commit, number));
+        commits.push(app.store.commit(commit));
+        tries.push((*seen, task, next, decided.after, number));
     }
-    let commits = tries.iter().map(|(.., commit, _)| app.store.commit(commit.clone()));
     let results = futures_util::future::join_all(commits).await;
     let mut grants = Vec::new();
     let (mut before, mut changed, mut lost) = (false, false, false);
-    for (result, (seen, task, next, _, number)) in results.into_iter().zip(tries) {
+    for (result, (seen, task, next, after, number)) in results.into_iter().zip(tries) {
         match result {
             Ok(()) => {
+                look.took(task.task.id);
+                app.store.remember(after);
                 let taken = SeenTask { task: next.task.clone(), ..task.clone() };
                 grants.extend(grant(app, seen, &taken, &commands));
                 ring(app, &next.wakes, seen.job.id, task.row.need_id);

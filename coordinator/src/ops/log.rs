@@ -29,42 +29,68 @@ use crate::{
 /// The last number that every reader of JSON can hold exactly (RFC 8259, section 6).
 const LAST_SEQ: u64 = (1 << 53) - 1;
 
+/// Looks at the task, and races that were lost.
+const TRIES: u32 = 64;
+
 /// Takes a batch. What was taken before is skipped; what begins after a gap is refused with the number to go on from.
 pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Result<LogAnswer, OpError> {
     speaks_for(app, who, &batch.worker).await?;
     check(&batch.records)?;
     let quote = Quote { epoch: batch.epoch, token: batch.token, worker: batch.worker.clone() };
-    for _ in 0..64 {
-        let seen = app.store.seen_job_of(id).await?.ok_or_else(no_such_task)?;
+    let mut remembered = app.store.remembered(id).await?;
+    for _ in 0..TRIES {
+        let (mut seen, sure) = match remembered.take() {
+            Some(seen) => (seen, false),
+            None => (app.store.seen_job_of(id).await?.ok_or_else(no_such_task)?, true),
+        };
+        let now = seen.now;
         let task = seen.task(id).ok_or_else(no_such_task)?;
         let takes = match task.task.takes_output(&quote) {
             Ok(takes) => takes,
+            Err(_) if !sure => continue,
             // Repeated after the end: everything was taken, or the end would not have been.
             Err(Refusal::AlreadyRecorded) => return Ok(LogAnswer { next_seq: task.task.next_seq }),
             Err(refusal) => return Err(refused_to(app, &batch.worker, &refusal, &seen, id).await?),
         };
         let next_seq = task.task.next_seq;
-        let fresh = fresh(&batch.records, next_seq)?;
+        let fresh = match fresh(&batch.records, next_seq) {
+            Err(_) if !sure => continue,
+            fresh => fresh?,
+        };
         // A batch that was taken before has nothing to say about progress either: newer reports may have followed it.
         let told = batch.records.is_empty() || !fresh.is_empty();
         let progress = batch.progress.clone().filter(|_| told);
         if fresh.is_empty() && progress.is_none() && takes == Takes::Now {
+            if !sure {
+                continue;
+            }
             return Ok(LogAnswer { next_seq });
         }
-        let new = appended(app, task, &batch, fresh, progress)?;
-        let commit = match takes {
-            Takes::Now => {
-                let mut commit = chunks(id, &task.output, fresh, &new, seen.now);
-                commit.guards.push(Guard::Held(id, batch.epoch, batch.token));
-                commit
+        if takes == Takes::OnceResumed {
+            let commit = match resumed(app, who, &seen, task, &quote) {
+                Err(_) if !sure => continue,
+                commit => commit?,
+            };
+            match app.store.commit(commit).await {
+                Ok(()) | Err(StoreError::Conflict(_)) => continue,
+                Err(error) => return Err(error.into()),
             }
-            Takes::OnceResumed => resumed(app, who, &seen, task, &quote)?,
+        }
+        let new = match appended(app, task, &batch, fresh, progress) {
+            Err(_) if !sure => continue,
+            new => new?,
         };
+        let (mut commit, output) = chunks(id, &task.output, fresh, &new, now);
+        commit.guards.push(Guard::Held(id, batch.epoch, batch.token));
+        let kept_bytes = task.output.kept_bytes;
         match app.store.commit(commit).await {
-            Ok(()) if takes == Takes::OnceResumed => {}
             Ok(()) => {
                 app.bells.ring(&Topic::Job(seen.job.id));
-                prune::if_needed(app, id, task.output.kept_bytes).await?;
+                if let Some(task) = seen.tasks.iter_mut().find(|task| task.task.id == id) {
+                    *task = SeenTask::of(task.row.clone(), output)?;
+                }
+                app.store.remember(seen);
+                prune::if_needed(app, id, kept_bytes).await?;
                 return Ok(LogAnswer { next_seq: new.next_seq });
             }
             Err(StoreError::Conflict(_)) => {}
@@ -78,7 +104,7 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
 fn resumed(app: &App, who: &Caller, seen: &SeenJob, task: &SeenTask, quote: &Quote) -> Result<Commit, OpError> {
     let event = Event::Renewed { quote: quote.clone() };
     match task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) {
-        Ok(next) => Ok(transition(seen, task, &next, &who.actor(), app.retention()).0),
+        Ok(next) => Ok(transition(seen, task, &next, &who.actor(), app.retention())?.0),
         Err(refusal) => Err(refused(&refusal, seen, task.task.id)),
     }
 }

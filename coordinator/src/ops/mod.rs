@@ -23,6 +23,7 @@ mod shared;
 pub mod signal;
 pub mod status;
 pub mod submit;
+mod taking;
 pub(crate) mod transition;
 pub(crate) mod unblock;
 pub mod watch;
@@ -38,6 +39,7 @@ pub use error::{OpError, Refused};
 pub(crate) use fair::FairTurns;
 pub(crate) use known::KnownWorkers;
 pub(crate) use shared::Followed;
+pub(crate) use taking::Taking;
 
 use crate::store::{commit::Commit, tasks::Actor};
 

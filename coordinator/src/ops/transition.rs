@@ -69,19 +69,28 @@ async fn step(
     task: TaskId,
     choose: impl Fn(&SeenJob, &SeenTask) -> Result<(Event, Commit), OpError>,
 ) -> Result<Verdict, OpError> {
+    let mut remembered = app.store.remembered(task).await?;
     for _ in 0..TRIES {
-        let Some(seen) = app.store.seen_job_of(task).await? else { return Err(super::no_such_task()) };
-        let Some(this) = seen.task(task) else { return Err(super::no_such_task()) };
-        let (event, extra) = choose(&seen, this)?;
+        let (seen, sure) = match remembered.take() {
+            Some(seen) => (seen, false),
+            None => (app.store.seen_job_of(task).await?.ok_or_else(super::no_such_task)?, true),
+        };
+        let this = seen.task(task).ok_or_else(super::no_such_task)?;
+        let (event, extra) = match choose(&seen, this) {
+            Err(_) if !sure => continue,
+            chosen => chosen?,
+        };
         let next = match this.task.on(&event, seen.now, &app.policy(&seen.job.policy)) {
             Ok(next) => next,
+            Err(_) if !sure => continue,
             Err(refusal) => return Ok(Verdict::Refused(refusal, Box::new(seen))),
         };
-        let (mut commit, decided) = transition(&seen, this, &next, actor, app.retention());
+        let (mut commit, decided) = transition(&seen, this, &next, actor, app.retention())?;
         commit.join(extra);
         match app.store.commit(commit).await {
             Ok(()) => {
                 ring(app, &next.wakes, seen.job.id, this.row.need_id);
+                app.store.remember(decided.after.clone());
                 return Ok(Verdict::Applied(Box::new(Applied { seen, next, decided })));
             }
             Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(replayed()),

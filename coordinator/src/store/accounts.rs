@@ -13,6 +13,7 @@ use sea_orm::{
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     convert::{from_json, micros, moment, moment_opt, to_json, word},
     row,
@@ -151,14 +152,11 @@ impl Store {
     /// Replaces what is kept of a secret, if nobody has in between.
     pub(crate) async fn rewrap_key(&self, key: &KeyRow, fresh: Sealed) -> Result<(), StoreError> {
         use row::account_key::Column as C;
-        let update = Query::update()
-            .table(row::account_key::Entity)
-            .value(C::Sealed, fresh.bytes)
-            .value(C::MasterKeyId, fresh.master_key_id)
-            .and_where(Expr::col(C::KeyId).eq(key.key_id.as_str()))
-            .and_where(Expr::col(C::MasterKeyId).eq(key.master_key_id.as_str()))
-            .to_owned();
-        self.commit(Commit { updates: vec![update], ..Commit::default() }).await
+        let change = Change::of("account_keys", C::KeyId, key.key_id.as_str())
+            .and(C::MasterKeyId, key.master_key_id.as_str())
+            .set(C::Sealed, fresh.bytes)
+            .set(C::MasterKeyId, fresh.master_key_id);
+        self.commit(Commit { changes: vec![change], ..Commit::default() }).await
     }
 
     /// The mark of the installation's master key.
@@ -178,13 +176,8 @@ impl Store {
     /// Exchanges the mark, if it is still the one that was read.
     pub(crate) async fn replace_installation(&self, seen: Vec<u8>, fingerprint: Vec<u8>) -> Result<(), StoreError> {
         use row::installation::Column as C;
-        let update = Query::update()
-            .table(row::installation::Entity)
-            .value(C::Fingerprint, fingerprint)
-            .and_where(Expr::col(C::Id).eq(1))
-            .and_where(Expr::col(C::Fingerprint).eq(seen))
-            .to_owned();
-        self.commit(Commit { updates: vec![update], ..Commit::default() }).await
+        let change = Change::of("installation", C::Id, 1).and(C::Fingerprint, seen).set(C::Fingerprint, fingerprint);
+        self.commit(Commit { changes: vec![change], ..Commit::default() }).await
     }
 }
 
@@ -206,16 +199,12 @@ pub(crate) fn add(account: &AccountRow, key: &KeyRow) -> Commit {
 /// Writes what may change of an account, if it is still the one that was read.
 pub(crate) fn update(account: &AccountRow) -> Commit {
     use row::account::Column as C;
-    let update = Query::update()
-        .table(row::account::Entity)
-        .value(C::Version, account.version + 1)
-        .value(C::Enabled, i64::from(account.enabled))
-        .value(C::Scope, to_json(&account.scope))
-        .and_where(Expr::col(C::Id).eq(account.id.as_str()))
-        .and_where(Expr::col(C::Version).eq(account.version))
-        .to_owned();
+    let change = Change::of("accounts", C::Id, account.id.as_str())
+        .next(account.version)
+        .set(C::Enabled, i64::from(account.enabled))
+        .set(C::Scope, to_json(&account.scope));
     let guards = vec![Guard::Account(account.id.clone(), account.version)];
-    Commit { guards, updates: vec![update], ..Commit::default() }
+    Commit { guards, changes: vec![change], ..Commit::default() }
 }
 
 /// Removes an account with its keys, if it is still the one that was read.
@@ -241,11 +230,15 @@ pub(crate) fn add_key(commit: &mut Commit, key: &KeyRow) {
 /// Adds to a commit that guards the account: a key that ends, at a moment or, without one, now and for good.
 pub(crate) fn end_key(commit: &mut Commit, key_id: &KeyId, at: Option<Timestamp>) {
     use row::account_key::Column as C;
-    let is_it = Expr::col(C::KeyId).eq(key_id.as_str());
     match at {
-        Some(at) => commit.updates.push(
-            Query::update().table(row::account_key::Entity).value(C::ExpiresAt, micros(at)).and_where(is_it).to_owned(),
+        Some(at) => {
+            commit.changes.push(Change::of("account_keys", C::KeyId, key_id.as_str()).set(C::ExpiresAt, micros(at)))
+        }
+        None => commit.deletes.push(
+            Query::delete()
+                .from_table(row::account_key::Entity)
+                .and_where(Expr::col(C::KeyId).eq(key_id.as_str()))
+                .to_owned(),
         ),
-        None => commit.deletes.push(Query::delete().from_table(row::account_key::Entity).and_where(is_it).to_owned()),
     }
 }

@@ -10,12 +10,13 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
+use rusqlite::Connection;
 
-use super::Meter;
+use super::{Meter, StoreError};
 
 /// Between two looks whether something was committed.
 const EVERY: Duration = Duration::from_millis(200);
@@ -33,13 +34,19 @@ impl Large {
     }
 }
 
-/// Goes on as long as the store is there.
-pub(super) async fn run(db: DatabaseConnection, store: Weak<Meter>, large: Large) {
+/// Begins to do it, and goes on as long as the store is there.
+pub(super) fn start(connection: Connection, store: Weak<Meter>, large: Large) -> Result<(), StoreError> {
+    let run = move || run(&connection, &store, &large);
+    let started = thread::Builder::new().name("database log".to_owned()).spawn(run);
+    started.map(drop).map_err(|error| StoreError::Unavailable(format!("no thread for the database's log: {error}")))
+}
+
+fn run(connection: &Connection, store: &Weak<Meter>, large: &Large) {
     let (mut seen, mut well) = (0, true);
     while let Some(commits) = store.upgrade().map(|meter| meter.commits()) {
         if commits != seen {
             seen = commits;
-            match checkpoint(&db).await {
+            match checkpoint(connection) {
                 Ok(pages) => {
                     large.0.store(pages >= LARGE, Ordering::Relaxed);
                     well = true;
@@ -53,15 +60,11 @@ pub(super) async fn run(db: DatabaseConnection, store: Weak<Meter>, large: Large
                 }
             }
         }
-        tokio::time::sleep(EVERY).await;
+        thread::sleep(EVERY);
     }
 }
 
 /// Brings over what can be without waiting for anybody; says how many pages the log has.
-pub(super) async fn checkpoint(db: &DatabaseConnection) -> Result<i64, DbErr> {
-    let sql = Statement::from_string(db.get_database_backend(), "PRAGMA wal_checkpoint(PASSIVE)");
-    match db.query_one_raw(sql).await? {
-        Some(row) => row.try_get("", "log"),
-        None => Ok(0),
-    }
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get("log"))
 }

@@ -15,6 +15,7 @@ pub(crate) struct Candidate {
     pub(crate) job_id: uuid::Uuid,
     pub(crate) neg_priority: i64,
     pub(crate) fair_key: i64,
+    pub(crate) need: i64,
 }
 
 /// Where a queue of one priority stands, in fair keys.
@@ -63,7 +64,7 @@ impl Store {
                 .iter()
                 .map(|need| {
                     format!(
-                        "SELECT id, job_id, neg_priority, fair_key FROM (SELECT id, job_id, neg_priority, fair_key \
+                        "SELECT id, job_id, neg_priority, fair_key, {need} AS need FROM (SELECT id, job_id, neg_priority, fair_key \
                          FROM tasks WHERE claim_need = {need} {after} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
                     )
                 })

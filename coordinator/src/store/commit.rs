@@ -1,12 +1,15 @@
 //! One unit of change as data: what must still hold, and what is written then. All of it happens or nothing does.
 //!
 //! Because a commit is data and not a closure, the single writer of SQLite can put many of them into one transaction, and
-//! a database with many writers can run the same one in a transaction of its own.
+//! a database with many writers can run the same one in a transaction of its own. There, a row that is guarded and not
+//! written has to be locked or written all the same: two commits that each guard what the other writes must not both go
+//! through.
 
 use ffleet_protocol::id::{AccountId, Incarnation, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
-use sea_orm::sea_query::{DeleteStatement, InsertStatement, UpdateStatement};
+use rusqlite::ToSql;
+use sea_orm::sea_query::{DeleteStatement, InsertStatement};
 
-use super::row;
+use super::{change::Change, row};
 
 /// What must hold when the commit happens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -106,8 +109,8 @@ impl std::fmt::Display for Conflicting {
 pub(crate) struct Commit {
     /// All must hold, or nothing is written.
     pub(crate) guards: Vec<Guard>,
-    /// Rows that exist; each statement names the version it was decided on.
-    pub(crate) updates: Vec<UpdateStatement>,
+    /// Rows that exist and become others.
+    pub(crate) changes: Vec<Change>,
     /// Rows that go.
     pub(crate) deletes: Vec<DeleteStatement>,
     /// Rows whose id the database gives.
@@ -130,15 +133,13 @@ macro_rules! rows {
                 $(self.$field.append(&mut other.$field);)+
             }
 
-        }
-
-        /// Writes the new rows of all these commits.
-        pub(crate) async fn insert_rows(
-            db: &impl sea_orm::ConnectionTrait,
-            commits: &[&Commit],
-        ) -> Result<(), sea_orm::DbErr> {
-            $(row::insert(db, commits.iter().flat_map(|commit| &commit.rows.$field)).await?;)+
-            Ok(())
+            /// Hands each row to `write`, in the order in which they are written.
+            pub(super) fn each<E>(&self, mut write: impl FnMut(&'static str, &[&dyn ToSql]) -> Result<(), E>) -> Result<(), E> {
+                $(for row in &self.$field {
+                    write(row::Row::insert(row), &row::Row::values(row))?;
+                })+
+                Ok(())
+            }
         }
     };
 }
@@ -177,7 +178,7 @@ impl Commit {
     /// Adds everything of another commit to this one.
     pub(crate) fn join(&mut self, mut other: Self) {
         self.guards.append(&mut other.guards);
-        self.updates.append(&mut other.updates);
+        self.changes.append(&mut other.changes);
         self.deletes.append(&mut other.deletes);
         self.inserts.append(&mut other.inserts);
         self.rows.append(&mut other.rows);
@@ -186,7 +187,7 @@ impl Commit {
 
     /// How much it writes, roughly; bounds a batch.
     pub(crate) fn weight(&self) -> usize {
-        1 + self.updates.len()
+        1 + self.changes.len()
             + self.deletes.len()
             + self.rows.jobs.len()
             + self.rows.tasks.len()

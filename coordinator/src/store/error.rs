@@ -24,7 +24,7 @@ pub enum StoreError {
     },
     /// The database refused a statement.
     #[error("the database refused a statement")]
-    Other(#[source] sea_orm::DbErr),
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl StoreError {
@@ -48,7 +48,20 @@ impl From<sea_orm::DbErr> for StoreError {
         {
             Self::Unavailable(text)
         } else {
-            Self::Other(error)
+            Self::Other(error.into())
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as E;
+        match error.sqlite_error_code() {
+            Some(E::DiskFull) => Self::NoRoom(error.to_string()),
+            Some(E::SystemIoFailure | E::DatabaseBusy | E::DatabaseLocked | E::CannotOpen | E::ReadOnly) => {
+                Self::Unavailable(error.to_string())
+            }
+            Some(_) | None => Self::Other(error.into()),
         }
     }
 }

@@ -11,6 +11,7 @@ use sea_orm::{
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     convert::micros,
     row,
@@ -84,18 +85,18 @@ impl Store {
     /// Makes tasks claimable whose waiting time is over; says which needs they have, one for each.
     pub(crate) async fn ripen(&self, now: Timestamp, limit: u64) -> Result<Vec<i64>, StoreError> {
         use row::task::Column as C;
-        let ripe: Vec<(uuid::Uuid, i64, i64)> = row::task::Entity::find()
+        let ripe: Vec<(uuid::Uuid, i64, i64, i64)> = row::task::Entity::find()
             .select_only()
-            .columns([C::Id, C::NeedId, C::Version])
+            .columns([C::Id, C::NeedId, C::NegPriority, C::Version])
             .filter(C::NotBefore.lte(micros(now)))
             .order_by_asc(C::NotBefore)
             .limit(limit)
             .into_tuple()
             .all(self.reader())
             .await?;
-        let commits = ripe.iter().map(|(id, _, version)| self.commit(ripened(*id, *version)));
+        let commits = ripe.iter().map(|task| self.commit(ripened(*task)));
         let mut needs = Vec::new();
-        for (done, (_, need, _)) in futures_util::future::join_all(commits).await.into_iter().zip(&ripe) {
+        for (done, (_, need, ..)) in futures_util::future::join_all(commits).await.into_iter().zip(&ripe) {
             match done {
                 Ok(()) => needs.push(*need),
                 // Claimed, canceled or ripened by somebody else meanwhile.
@@ -210,20 +211,12 @@ impl Store {
     }
 }
 
-fn ripened(id: uuid::Uuid, version: i64) -> Commit {
+fn ripened((id, need, neg_priority, version): (uuid::Uuid, i64, i64, i64)) -> Commit {
     use row::task::Column as C;
-    let mut commit = Commit::default();
-    commit.guards.push(Guard::Task(TaskId(id), version));
-    commit.updates.push(
-        Query::update()
-            .table(row::task::Entity)
-            .value(C::ClaimNeed, Expr::col(C::NeedId))
-            .value(C::ClaimPriority, Expr::col(C::NegPriority))
-            .value(C::NotBefore, Option::<i64>::None)
-            .value(C::Version, version + 1)
-            .and_where(Expr::col(C::Id).eq(id))
-            .and_where(Expr::col(C::Version).eq(version))
-            .to_owned(),
-    );
-    commit
+    let change = Change::of("tasks", C::Id, id)
+        .next(version)
+        .set(C::ClaimNeed, need)
+        .set(C::ClaimPriority, neg_priority)
+        .set(C::NotBefore, Option::<i64>::None);
+    Commit { guards: vec![Guard::Task(TaskId(id), version)], changes: vec![change], ..Commit::default() }
 }

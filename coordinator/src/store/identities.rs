@@ -6,13 +6,11 @@ use ffleet_protocol::{
     id::{AccountId, JobId},
     state::JobStatus,
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query},
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     row,
 };
@@ -54,14 +52,11 @@ pub(crate) fn take(commit: &mut Commit, who: &AccountId, identity: &str, before:
             identity: identity.to_owned(),
             job_id: job.0,
         }),
-        Some(before) => commit.updates.push(
-            Query::update()
-                .table(row::job_identity::Entity)
-                .value(C::JobId, job.0)
-                .and_where(Expr::col(C::AccountId).eq(who.as_str()))
-                .and_where(Expr::col(C::Identity).eq(identity))
-                .and_where(Expr::col(C::JobId).eq(before.0))
-                .to_owned(),
+        Some(before) => commit.changes.push(
+            Change::of("job_identities", C::AccountId, who.as_str())
+                .and(C::Identity, identity)
+                .and(C::JobId, before.0)
+                .set(C::JobId, job.0),
         ),
     }
 }

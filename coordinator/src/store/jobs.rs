@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     convert::{from_json, micros, moment, moment_opt, to_json, word, write_task},
     row,
@@ -272,7 +273,7 @@ impl Store {
     /// The specs of several jobs.
     pub(crate) async fn specs(&self, ids: &[JobId]) -> Result<HashMap<JobId, JobSpec>, StoreError> {
         let found = row::job_spec::Entity::find()
-            .filter(row::job_spec::Column::JobId.is_in(ids.iter().map(|id| id.0)))
+            .filter(row::job_spec::Column::JobId.is_in(row::padded(ids).into_iter().map(|id| id.0)))
             .all(self.reader())
             .await?;
         found.into_iter().map(|row| Ok((JobId(row.job_id), from_json(row.job_id, &row.spec)?))).collect()
@@ -292,7 +293,7 @@ impl Store {
         let found: Vec<(uuid::Uuid, String, String)> = row::job::Entity::find()
             .select_only()
             .columns([row::job::Column::Id, row::job::Column::Status, row::job::Column::Requester])
-            .filter(row::job::Column::Id.is_in(ids.iter().map(|id| id.0)))
+            .filter(row::job::Column::Id.is_in(row::padded(ids).into_iter().map(|id| id.0)))
             .into_tuple()
             .all(self.reader())
             .await?;
@@ -323,35 +324,20 @@ impl Store {
 /// The client of a monitored job has spoken.
 pub(crate) fn client_beat(job: &JobRow, follower: Incarnation, beat: u64, until: Timestamp) -> Commit {
     use row::job::Column as C;
-    let mut commit = Commit::default();
-    commit.guards.push(Guard::Job(job.id, job.version));
-    commit.updates.push(
-        Query::update()
-            .table(row::job::Entity)
-            .value(C::Version, job.version + 1)
-            .value(C::Follower, follower.0)
-            .value(C::Beat, i64::try_from(beat).unwrap_or(i64::MAX))
-            .value(C::ClientUntil, micros(until))
-            .and_where(Expr::col(C::Id).eq(job.id.0))
-            .and_where(Expr::col(C::Version).eq(job.version))
-            .to_owned(),
-    );
-    commit
+    changed(job, |change| {
+        change
+            .set(C::Follower, follower.0)
+            .set(C::Beat, i64::try_from(beat).unwrap_or(i64::MAX))
+            .set(C::ClientUntil, micros(until))
+    })
 }
 
 /// An ended job is repeated by another one.
 pub(crate) fn retried(job: &JobRow, by: JobId) -> Commit {
-    use row::job::Column as C;
-    let mut commit = Commit::default();
-    commit.guards.push(Guard::Job(job.id, job.version));
-    commit.updates.push(
-        Query::update()
-            .table(row::job::Entity)
-            .value(C::Version, job.version + 1)
-            .value(C::RetriedBy, by.0)
-            .and_where(Expr::col(C::Id).eq(job.id.0))
-            .and_where(Expr::col(C::Version).eq(job.version))
-            .to_owned(),
-    );
-    commit
+    changed(job, |change| change.set(row::job::Column::RetriedBy, by.0))
+}
+
+fn changed(job: &JobRow, how: impl FnOnce(Change) -> Change) -> Commit {
+    let change = how(Change::of("jobs", row::job::Column::Id, job.id.0).next(job.version));
+    Commit { guards: vec![Guard::Job(job.id, job.version)], changes: vec![change], ..Commit::default() }
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     convert::{count, micros, to_json, word},
     row,
@@ -50,14 +51,14 @@ pub(crate) struct Appended {
     pub(crate) progress: Option<Progress>,
 }
 
-/// The commit of a batch: its chunks and one guarded bump of the output's row.
+/// The commit of a batch: its chunks and one guarded bump of the output's row, which is given as it becomes.
 pub(crate) fn append(
     task: TaskId,
     output: &row::output::Model,
     records: &[Record],
     new: &Appended,
     now: ffleet_protocol::Timestamp,
-) -> Commit {
+) -> (Commit, row::output::Model) {
     use row::output::Column as C;
     let mut commit = Commit::default();
     let mut kept = 0;
@@ -73,24 +74,22 @@ pub(crate) fn append(
             commit.rows.chunks.push(model);
         }
     }
-    let mut update = Query::update();
-    update
-        .table(row::output::Entity)
-        .value(C::Version, output.version + 1)
-        .value(C::Epoch, i64::from(new.epoch))
-        .value(C::NextSeq, i64::try_from(new.next_seq).unwrap_or(i64::MAX))
-        .value(C::KeptBytes, output.kept_bytes + kept)
-        .value(C::StdoutBytes, i64::try_from(new.stdout_bytes).unwrap_or(i64::MAX))
-        .value(C::StdoutTaken, i64::from(output.stdout_taken != 0 || new.stdout_bytes > 0))
-        .value(C::StdoutLost, i64::from(output.stdout_lost != 0 || new.stdout_lost))
-        .and_where(Expr::col(C::TaskId).eq(task.0))
-        .and_where(Expr::col(C::Version).eq(output.version));
-    if let Some(progress) = &new.progress {
-        update.value(C::Progress, to_json(progress)).value(C::ProgressAt, micros(now));
-    }
+    let becomes = row::output::Model {
+        epoch: i64::from(new.epoch),
+        next_seq: i64::try_from(new.next_seq).unwrap_or(i64::MAX),
+        kept_bytes: output.kept_bytes + kept,
+        stdout_bytes: i64::try_from(new.stdout_bytes).unwrap_or(i64::MAX),
+        stdout_taken: i64::from(output.stdout_taken != 0 || new.stdout_bytes > 0),
+        stdout_lost: i64::from(output.stdout_lost != 0 || new.stdout_lost),
+        progress: new.progress.as_ref().map_or_else(|| output.progress.clone(), |progress| Some(to_json(progress))),
+        progress_at: new.progress.as_ref().map_or(output.progress_at, |_| Some(micros(now))),
+        version: output.version + 1,
+        ..output.clone()
+    };
+    let change = Change::of("task_output", C::TaskId, task.0).becomes(output, &becomes);
     commit.guards.push(Guard::Output(task, output.version));
-    commit.updates.push(update);
-    commit
+    commit.changes.push(change);
+    (commit, becomes)
 }
 
 /// Bytes that a record stands for in limits.
@@ -307,15 +306,8 @@ pub(crate) fn freed(commit: &mut Commit, output: &row::output::Model, bytes: i64
     use row::output::Column as C;
     let kept = if bytes < output.kept_bytes { output.kept_bytes - bytes } else { 0 };
     commit.guards.push(Guard::Output(TaskId(output.task_id), output.version));
-    commit.updates.push(
-        Query::update()
-            .table(row::output::Entity)
-            .value(C::Version, output.version + 1)
-            .value(C::KeptBytes, kept)
-            .and_where(Expr::col(C::TaskId).eq(output.task_id))
-            .and_where(Expr::col(C::Version).eq(output.version))
-            .to_owned(),
-    );
+    let change = Change::of("task_output", C::TaskId, output.task_id).next(output.version).set(C::KeptBytes, kept);
+    commit.changes.push(change);
 }
 
 #[cfg(test)]

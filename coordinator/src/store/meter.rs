@@ -30,9 +30,12 @@ impl Meter {
     /// Counts what goes over this connection from now on.
     pub(super) fn count_statements_of(meter: &Arc<Self>, db: &mut DatabaseConnection) {
         let meter = meter.clone();
-        db.set_metric_callback(move |_| {
-            meter.statements.fetch_add(1, Ordering::Relaxed);
-        });
+        db.set_metric_callback(move |_| meter.asked());
+    }
+
+    /// One more, over the writer's connection.
+    pub(super) fn asked(&self) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn committed(&self) {

@@ -5,6 +5,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+mod change;
 mod checkpoint;
 pub(crate) mod claim;
 mod clock;
@@ -24,12 +25,13 @@ mod meter;
 pub(crate) mod needs;
 mod open;
 pub(crate) mod overview;
+mod recent;
 pub(crate) mod row;
 mod seen;
+mod sqlite;
 #[cfg(test)]
 mod suite;
 pub(crate) mod tasks;
-mod updates;
 pub(crate) mod workers;
 mod writer;
 
@@ -47,6 +49,7 @@ pub use meter::Meter;
 pub struct Store {
     readers: DatabaseConnection,
     writer: writer::Writer,
+    recent: recent::Recent,
     meter: Arc<Meter>,
     /// Marks the events that this process wrote, so that it need not hear of them again.
     source: i64,

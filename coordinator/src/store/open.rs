@@ -10,17 +10,22 @@ use std::{
 };
 
 use ffleet_migrations::{Migrator, MigratorTrait};
+use rusqlite::{Connection, OpenFlags};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, sqlx::sqlite,
 };
 
-use super::{Meter, Store, StoreError, checkpoint, writer::Writer};
+use super::{Meter, Store, StoreError, checkpoint, recent::Recent, writer::Writer};
 
 /// Connections that read at the same time. Each has a thread and a cache of its own.
 const READERS: u32 = 4;
 /// Caches of pages, in KiB. Behind them is the kernel's, which all share.
-const READER_CACHE: u32 = 2 * 1024;
-const WRITER_CACHE: u32 = 8 * 1024;
+const READER_CACHE: i64 = 2 * 1024;
+const WRITER_CACHE: i64 = 8 * 1024;
+/// The log's file keeps so many bytes when it begins anew.
+const LOG_LIMIT: i64 = 64 * 1024 * 1024;
+/// How long a connection waits for another program that writes.
+const BUSY: Duration = Duration::from_secs(10);
 
 pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     let Some(path) = sqlite_path(url) else {
@@ -33,17 +38,17 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     make_private(Path::new(path))?;
     refuse_other_files(Path::new(path))?;
     refuse_other_tables(path).await?;
-    let mut writing = connect(path, 1, WRITER_CACHE).await?;
-    Migrator::up(&writing, None).await?;
-    let mut readers = connect(path, READERS, READER_CACHE).await?;
+    // A migration's statements follow each other only over the same connection.
+    let migrating = connect(path, 1).await?;
+    Migrator::up(&migrating, None).await?;
+    migrating.close().await?;
+    let mut readers = connect(path, READERS).await?;
     let meter = Arc::new(Meter::default());
-    Meter::count_statements_of(&meter, &mut writing);
     Meter::count_statements_of(&meter, &mut readers);
     let large = checkpoint::Large::default();
-    let checkpoints = connect(path, 1, READER_CACHE).await?;
-    tokio::spawn(checkpoint::run(checkpoints, Arc::downgrade(&meter), large.clone()));
-    let writer = Writer::start(writing, meter.clone(), large);
-    Ok(Store { readers, writer, meter, source: rand::random() })
+    checkpoint::start(own(path, READER_CACHE)?, Arc::downgrade(&meter), large.clone())?;
+    let writer = Writer::start(own(path, WRITER_CACHE)?, meter.clone(), large)?;
+    Ok(Store { readers, writer, recent: Recent::default(), meter, source: rand::random() })
 }
 
 fn sqlite_path(url: &str) -> Option<&str> {
@@ -58,7 +63,7 @@ fn without_password(url: &str) -> &str {
 }
 
 /// WAL, so that readers do not wait for the writer; `synchronous=FULL`, so that what was acknowledged is on disk.
-async fn connect(path: &str, connections: u32, cache_kib: u32) -> Result<DatabaseConnection, StoreError> {
+async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
     let file = PathBuf::from(path);
     // The URL only names the kind of database: the path is no part of one, in which % and # would mean something.
     let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=rw");
@@ -72,15 +77,32 @@ async fn connect(path: &str, connections: u32, cache_kib: u32) -> Result<Databas
                 .filename(&file)
                 .journal_mode(sqlite::SqliteJournalMode::Wal)
                 .synchronous(sqlite::SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(10))
+                .busy_timeout(BUSY)
                 .statement_cache_capacity(256)
-                .pragma("cache_size", format!("-{cache_kib}"))
+                .pragma("cache_size", format!("-{READER_CACHE}"))
                 .pragma("temp_store", "memory")
                 // See `checkpoint`.
                 .pragma("wal_autocheckpoint", "0")
-                .pragma("journal_size_limit", "67108864")
+                .pragma("journal_size_limit", LOG_LIMIT.to_string())
         });
     Ok(Database::connect(options).await?)
+}
+
+/// A connection outside of the pool, the same in everything that matters.
+fn own(path: &str, cache_kib: i64) -> Result<Connection, StoreError> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    let wal: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if wal != "wal" {
+        return Err(StoreError::Unavailable(format!("{path} cannot have a log beside it (journal_mode is {wal})")));
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    Ok(connection)
 }
 
 /// Makes the file, which SQLite would let everybody read, for its owner alone; one that is there stays as it is. SQLite gives
@@ -228,7 +250,7 @@ mod tests {
         let path = folder.path().join("ffleet.db");
         let path = path.to_str().unwrap();
         make_private(Path::new(path)).unwrap();
-        let db = connect(path, 1, 2_048).await.unwrap();
+        let db = connect(path, 1).await.unwrap();
         Migrator::up(&db, Some(1)).await.unwrap();
         let id: JobId = "01997e5c-0000-7000-8000-000000000001".parse().unwrap();
         for sql in [

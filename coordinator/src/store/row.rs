@@ -1,15 +1,18 @@
 //! The tables as rows. Moments are microseconds since 1970, in UTC; JSON is text.
 
-use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use rusqlite::ToSql;
+use sea_orm::{DbErr, QueryResult, Value};
 
 /// A row, as far as whole ones are written and read.
 pub(crate) trait Row: Sized {
-    /// The table.
-    const TABLE: &'static str;
     /// Its columns, in their order.
     const COLUMNS: &'static [&'static str];
-    /// Adds its values, in the order of the columns.
-    fn push(&self, to: &mut Vec<Value>);
+    /// The statement that inserts one.
+    fn insert(&self) -> &'static str;
+    /// Its values, in the order of the columns.
+    fn values(&self) -> Vec<&dyn ToSql>;
+    /// The columns in which it differs from another one, with its values.
+    fn unlike(&self, other: &Self) -> Vec<(&'static str, Value)>;
     /// Reads it from columns with this prefix.
     fn read(from: &QueryResult, prefix: &str) -> Result<Self, DbErr>;
 
@@ -21,27 +24,8 @@ pub(crate) trait Row: Sized {
     }
 }
 
-/// Rows that one statement inserts at most; 128 of the widest table are a tenth of SQLite's parameters.
-const AT_ONCE: usize = 128;
-
-/// Inserts rows, many a statement. Their number in a statement is a power of two: a few prepared statements do for all.
-pub(crate) async fn insert<'a, R: Row + 'a>(
-    db: &impl ConnectionTrait,
-    rows: impl Iterator<Item = &'a R>,
-) -> Result<(), DbErr> {
-    let rows: Vec<&R> = rows.collect();
-    let mut rest = &rows[..];
-    while !rest.is_empty() {
-        let (part, more) = rest.split_at(1 << rest.len().min(AT_ONCE).ilog2());
-        let mut values = Vec::with_capacity(part.len() * R::COLUMNS.len());
-        part.iter().for_each(|row| row.push(&mut values));
-        let one = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
-        let places = vec![one; part.len()].join(", ");
-        let sql = format!("INSERT INTO {} ({}) VALUES {places}", R::TABLE, R::COLUMNS.join(", "));
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-        rest = more;
-    }
-    Ok(())
+fn insert(table: &str, columns: &[&str]) -> String {
+    format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["?"; columns.len()].join(", "))
 }
 
 /// As many values as the next power of two, the last one repeated: lists of different lengths would each be a statement
@@ -72,11 +56,24 @@ macro_rules! table {
             impl ActiveModelBehavior for ActiveModel {}
 
             impl super::Row for Model {
-                const TABLE: &'static str = $table;
                 const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
 
-                fn push(&self, to: &mut Vec<sea_orm::Value>) {
-                    $(to.push(self.$field.clone().into());)+
+                fn insert(&self) -> &'static str {
+                    static SQL: std::sync::LazyLock<String> =
+                        std::sync::LazyLock::new(|| super::insert($table, Model::COLUMNS));
+                    &SQL
+                }
+
+                fn values(&self) -> Vec<&dyn rusqlite::ToSql> {
+                    vec![$(&self.$field),+]
+                }
+
+                fn unlike(&self, other: &Self) -> Vec<(&'static str, sea_orm::Value)> {
+                    let mut unlike = Vec::new();
+                    $(if self.$field != other.$field {
+                        unlike.push((stringify!($field), self.$field.clone().into()));
+                    })+
+                    unlike
                 }
 
                 fn read(from: &sea_orm::QueryResult, prefix: &str) -> Result<Self, DbErr> {

@@ -8,7 +8,6 @@ use sea_orm::{ConnectionTrait, Statement, Value};
 
 use super::{
     Store, StoreError,
-    convert::{from_json, read_task},
     jobs::JobRow,
     row::{self, Row, padded},
     tasks::{SeenJob, SeenTask},
@@ -32,6 +31,20 @@ impl Store {
     /// The job that a task belongs to.
     pub(crate) async fn seen_job_of(&self, task: TaskId) -> Result<Option<SeenJob>, StoreError> {
         Ok(self.seen("j.id = (SELECT job_id FROM tasks WHERE id = ?)", vec![task.0.into()]).await?.pop())
+    }
+
+    /// The same as it was when this process last wrote it, if that was lately: as likely as not it still is. Whatever comes of
+    /// it but a commit, which names the versions it was decided on, has to be asked of the database again.
+    pub(crate) async fn remembered(&self, task: TaskId) -> Result<Option<SeenJob>, StoreError> {
+        let Some(seen) = self.recent.take(task) else { return Ok(None) };
+        Ok(Some(SeenJob { now: self.now().await?, ..seen }))
+    }
+
+    /// Keeps a job as it was just written.
+    pub(crate) fn remember(&self, job: SeenJob) {
+        if job.job.outcome.is_none() {
+            self.recent.put(job);
+        }
     }
 
     /// Several jobs at once.
@@ -58,8 +71,7 @@ impl Store {
                 return Err(StoreError::corrupt(row.id, "it has no row of output"));
             }
             let output = row::output::Model::read(found, "o_")?;
-            let task =
-                SeenTask { task: read_task(&row, &output)?, signals: from_json(row.id, &row.signals)?, output, row };
+            let task = SeenTask::of(row, output)?;
             match seen.last_mut().filter(|seen| seen.job.id.0 == task.row.job_id) {
                 Some(seen) => seen.tasks.push(task),
                 None => {

@@ -77,7 +77,7 @@ fn quote(holder: &Holder, epoch: u32) -> Quote {
 /// The commit of an event on the only task of a job that was read.
 fn decided(seen: &SeenJob, event: &Event) -> Commit {
     let next = seen.tasks[0].task.on(event, seen.now, &policy()).unwrap();
-    transition(seen, &seen.tasks[0], &next, &actor(), KEEP).0
+    transition(seen, &seen.tasks[0], &next, &actor(), KEEP).unwrap().0
 }
 
 async fn happen(store: &Store, id: JobId, event: &Event) -> SeenJob {
@@ -186,7 +186,7 @@ async fn a_fold_cannot_be_stale(store: &Store) {
         .iter()
         .map(|task| {
             let next = task.task.on(&cancel, seen.now, &policy()).unwrap();
-            transition(&seen, task, &next, &actor(), KEEP).0
+            transition(&seen, task, &next, &actor(), KEEP).unwrap().0
         })
         .collect();
     let results = futures_util::future::join_all(commits.into_iter().map(|commit| store.commit(commit))).await;
@@ -239,7 +239,7 @@ async fn logs_keep_their_order(store: &Store) {
             .map(|n| record(n, if n % 2 == 0 { Stream::Stdout } else { Stream::Stderr }, &format!("line {n}")))
             .collect();
         let new = Appended { epoch: 1, next_seq: batch.end() + 1, stdout_bytes: 1, stdout_lost: false, progress: None };
-        let mut commit = logs::append(task, &seen.tasks[0].output, &records, &new, seen.now);
+        let (mut commit, _) = logs::append(task, &seen.tasks[0].output, &records, &new, seen.now);
         commit.guards.push(Guard::Held(task, 1, who.token));
         store.commit(commit.clone()).await.unwrap();
         assert_eq!(conflict(&store.commit(commit).await), Some(Conflicting::Output), "a batch is taken once");
@@ -272,7 +272,8 @@ async fn logs_keep_their_order(store: &Store) {
     }
     // No word of an attempt whose lease is another one's.
     let stranger = Appended { epoch: 1, next_seq: 11, stdout_bytes: 1, stdout_lost: false, progress: None };
-    let mut commit = logs::append(task, &seen.tasks[0].output, &[record(10, Stream::Stderr, "x")], &stranger, seen.now);
+    let (mut commit, _) =
+        logs::append(task, &seen.tasks[0].output, &[record(10, Stream::Stderr, "x")], &stranger, seen.now);
     commit.guards.push(Guard::Held(task, 1, Token::new()));
     assert_eq!(conflict(&store.commit(commit).await), Some(Conflicting::Task));
 }
@@ -336,7 +337,7 @@ async fn retention_leaves_nothing(store: &Store) {
     let task = seen.tasks[0].task.id;
     let new = Appended { epoch: 1, next_seq: 2, stdout_bytes: 0, stdout_lost: false, progress: None };
     let records = [record(1, Stream::Stderr, "x")];
-    store.commit(logs::append(task, &seen.tasks[0].output, &records, &new, seen.now)).await.unwrap();
+    store.commit(logs::append(task, &seen.tasks[0].output, &records, &new, seen.now).0).await.unwrap();
     let cancel = Event::CancelRequested { by: "alice".to_owned(), reason: CancelReason::Requested };
     happen(store, id, &cancel).await;
     let ended = happen(store, id, &Event::LeaseLapsed { lapse: Lapse::Left }).await;

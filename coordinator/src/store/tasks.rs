@@ -7,15 +7,13 @@ use ffleet_protocol::{
     state::{JobStatus, TaskStatus},
     task::NumberedSignal,
 };
-use sea_orm::{
-    EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query, UpdateStatement},
-};
+use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
-    convert::{micros, to_json, write_task},
+    convert::{from_json, micros, read_task, to_json, write_task},
     jobs::{JobRow, Retention},
     row,
 };
@@ -54,6 +52,14 @@ pub(crate) struct Actor {
     pub(crate) request_id: RequestId,
 }
 
+impl SeenTask {
+    /// What its rows stand for.
+    pub(crate) fn of(row: row::task::Model, output: row::output::Model) -> Result<Self, StoreError> {
+        let task = read_task(&row, &output)?;
+        Ok(Self { task, signals: from_json(row.id, &row.signals)?, output, row })
+    }
+}
+
 impl SeenJob {
     /// The task of this id.
     pub(crate) fn task(&self, id: TaskId) -> Option<&SeenTask> {
@@ -85,21 +91,24 @@ impl Store {
 /// What a transition leads to, for whoever announces it.
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
+    /// The job as it stands once this is written.
+    pub(crate) after: SeenJob,
     /// The job's status now.
     pub(crate) status: JobStatus,
     /// How the job ended, if it has.
     pub(crate) outcome: Option<Outcome>,
 }
 
-/// The commit of one transition: the task under its version, the job that folds over it under its own, the attempt, the
-/// output's row because the decision read it, and the event. A renewed lease is no transition: it writes the task alone.
+/// The commit of one transition: the task under its version, the job that folds over it under its own, the attempt, and the
+/// event; the output's row is guarded because the decision read it. A renewed lease is no transition: it writes the task
+/// alone.
 pub(crate) fn transition(
     seen: &SeenJob,
     task: &SeenTask,
     next: &Next,
     actor: &Actor,
     keep: Retention,
-) -> (Commit, Decided) {
+) -> Result<(Commit, Decided), StoreError> {
     let mut commit = Commit::default();
     let mut row = task.row.clone();
     write_task(&mut row, &next.task, seen.now);
@@ -108,105 +117,79 @@ pub(crate) fn transition(
     if claimed {
         row.signals = "[]".to_owned();
     }
+    row.version += 1;
     commit.guards.push(Guard::Task(task.task.id, task.row.version));
-    commit.updates.push(update_task(&row, task.row.version));
-    if !next.is_recorded() {
-        return (commit, Decided { status: seen.job.status, outcome: None });
+    commit.changes.push(Change::of("tasks", row::task::Column::Id, row.id).becomes(&task.row, &row));
+    let mut output = task.output.clone();
+    if next.is_recorded() {
+        commit.guards.push(Guard::Output(task.task.id, task.output.version));
+        if claimed {
+            output = renumbered(output, &next.task);
+            let change = Change::of("task_output", row::output::Column::TaskId, row.id);
+            commit.changes.push(change.becomes(&task.output, &output));
+        }
     }
-    commit.guards.push(Guard::Output(task.task.id, task.output.version));
-    commit.updates.push(update_output(task, claimed.then_some(&next.task)));
-    let decided = fold_job(seen, task, &next.task, keep, &mut commit);
+    let mut after = seen.clone();
+    if let Some(this) = after.tasks.iter_mut().find(|other| other.task.id == task.task.id) {
+        *this = SeenTask::of(row, output)?;
+    }
+    if !next.is_recorded() {
+        return Ok((commit, Decided { status: seen.job.status, outcome: None, after }));
+    }
+    let outcome = fold_job(&mut after, next, keep, &mut commit);
     commit.rows.events.push(event(&seen.job, task, next, actor, seen.now));
     if let Some(change) = &next.attempt {
         attempt(seen, &next.task, change, &mut commit);
     }
-    (commit, decided)
+    Ok((commit, Decided { status: after.job.status, outcome, after }))
 }
 
-fn update_task(row: &row::task::Model, version: i64) -> UpdateStatement {
-    use row::task::Column as C;
-    Query::update()
-        .table(row::task::Entity)
-        .values([
-            (C::Version, (version + 1).into()),
-            (C::State, row.state.as_str().into()),
-            (C::Epoch, row.epoch.into()),
-            (C::ClaimNeed, row.claim_need.into()),
-            (C::ClaimPriority, row.claim_priority.into()),
-            (C::LivePriority, row.live_priority.into()),
-            (C::NotBefore, row.not_before.into()),
-            (C::QueueDeadline, row.queue_deadline.into()),
-            (C::WorkerId, row.worker_id.clone().into()),
-            (C::LeaseUntil, row.lease_until.into()),
-            (C::HolderWorker, row.holder_worker.clone().into()),
-            (C::HolderIncarnation, row.holder_incarnation.into()),
-            (C::HolderToken, row.holder_token.into()),
-            (C::Failures, row.failures.into()),
-            (C::Crashes, row.crashes.into()),
-            (C::Rejections, row.rejections.into()),
-            (C::Ran, row.ran.into()),
-            (C::Detail, row.detail.as_str().into()),
-            (C::Signals, row.signals.as_str().into()),
-        ])
-        .and_where(Expr::col(C::Id).eq(row.id))
-        .and_where(Expr::col(C::Version).eq(version))
-        .to_owned()
-}
-
-/// A new attempt numbers its output from 1 again; any other transition only marks that its decision read this row.
-fn update_output(task: &SeenTask, claimed: Option<&Task>) -> UpdateStatement {
-    use row::output::Column as C;
-    let mut update = Query::update();
-    update
-        .table(row::output::Entity)
-        .value(C::Version, task.output.version + 1)
-        .and_where(Expr::col(C::TaskId).eq(task.row.id))
-        .and_where(Expr::col(C::Version).eq(task.output.version));
-    if let Some(next) = claimed {
-        update
-            .value(C::Epoch, i64::from(next.epoch))
-            .value(C::NextSeq, 1)
-            .value(C::StdoutBytes, 0)
-            .value(C::StdoutLost, 0)
-            .value(C::Progress, Option::<String>::None)
-            .value(C::ProgressAt, Option::<i64>::None);
+/// A new attempt numbers its output from 1 again.
+fn renumbered(output: row::output::Model, next: &Task) -> row::output::Model {
+    row::output::Model {
+        version: output.version + 1,
+        epoch: i64::from(next.epoch),
+        next_seq: 1,
+        stdout_bytes: 0,
+        stdout_lost: 0,
+        progress: None,
+        progress_at: None,
+        ..output
     }
-    update
 }
 
-fn fold_job(seen: &SeenJob, task: &SeenTask, next: &Task, keep: Retention, commit: &mut Commit) -> Decided {
+/// Makes of the job what its tasks say, and says how it has ended if it has.
+fn fold_job(after: &mut SeenJob, next: &Next, keep: Retention, commit: &mut Commit) -> Option<Outcome> {
     use row::job::Column as C;
-    let states: Vec<&crate::domain::task::TaskState> = seen
-        .tasks
-        .iter()
-        .map(|other| if other.task.id == task.task.id { &next.state } else { &other.task.state })
-        .collect();
-    let status = job::status_of(states.iter().map(|state| state.status()));
-    let outcome = job::outcome_of(states.iter().copied());
-    let mut update = Query::update();
-    update
-        .table(row::job::Entity)
-        .value(C::Version, seen.job.version + 1)
-        .value(C::Status, status.as_str())
-        .and_where(Expr::col(C::Id).eq(seen.job.id.0))
-        .and_where(Expr::col(C::Version).eq(seen.job.version));
-    if seen.job.started_at.is_none() && next.state.status() == TaskStatus::Running {
-        update.value(C::StartedAt, micros(seen.now));
+    let status = job::status_of(after.tasks.iter().map(|task| task.task.state.status()));
+    let outcome = job::outcome_of(after.tasks.iter().map(|task| &task.task.state));
+    let job = &mut after.job;
+    let mut change = Change::of("jobs", C::Id, job.id.0).next(job.version);
+    commit.guards.push(Guard::Job(job.id, job.version));
+    job.version += 1;
+    if status != job.status {
+        job.status = status;
+        change = change.set(C::Status, status.as_str());
     }
-    if status == JobStatus::Canceling {
+    if job.started_at.is_none() && next.task.state.status() == TaskStatus::Running {
+        job.started_at = Some(after.now);
+        change = change.set(C::StartedAt, micros(after.now));
+    }
+    if job.client_until.is_some() && (status == JobStatus::Canceling || outcome.is_some()) {
         // Nobody's silence decides anything about it any more.
-        update.value(C::ClientUntil, Option::<i64>::None);
+        job.client_until = None;
+        change = change.set(C::ClientUntil, Option::<i64>::None);
     }
     if let Some(outcome) = &outcome {
-        update
-            .value(C::Outcome, to_json(outcome))
-            .value(C::EndedAt, micros(seen.now))
-            .value(C::PurgeAt, micros(keep.until(status, seen.now)))
-            .value(C::ClientUntil, Option::<i64>::None);
+        job.outcome = Some(outcome.clone());
+        job.ended_at = Some(after.now);
+        change = change
+            .set(C::Outcome, to_json(outcome))
+            .set(C::EndedAt, micros(after.now))
+            .set(C::PurgeAt, micros(keep.until(status, after.now)));
     }
-    commit.guards.push(Guard::Job(seen.job.id, seen.job.version));
-    commit.updates.push(update);
-    Decided { status, outcome }
+    commit.changes.push(change);
+    outcome
 }
 
 fn event(job: &JobRow, task: &SeenTask, next: &Next, actor: &Actor, now: Timestamp) -> row::event::Model {
@@ -241,11 +224,7 @@ pub(crate) fn end_word(end: AttemptEnd) -> &'static str {
 
 fn attempt(seen: &SeenJob, next: &Task, change: &AttemptChange, commit: &mut Commit) {
     use row::attempt::Column as C;
-    let mut update = Query::update();
-    update
-        .table(row::attempt::Entity)
-        .and_where(Expr::col(C::TaskId).eq(next.id.0))
-        .and_where(Expr::col(C::Epoch).eq(i64::from(next.epoch)));
+    let this = Change::of("attempts", C::TaskId, next.id.0).and(C::Epoch, i64::from(next.epoch));
     match change {
         AttemptChange::Claimed => {
             let Some(holder) = next.state.holder() else { return };
@@ -266,29 +245,23 @@ fn attempt(seen: &SeenJob, next: &Task, change: &AttemptChange, commit: &mut Com
                 failure: None,
                 message: None,
             });
-            return;
         }
-        AttemptChange::Started => {
-            update.value(C::StartedAt, micros(seen.now));
-        }
-        AttemptChange::Ended { end, exit_code, signal, failure, message } => {
-            update
-                .value(C::EndedAt, micros(seen.now))
-                .value(C::EndKind, end_word(*end))
-                .value(C::ExitCode, exit_code.map(i64::from))
-                .value(C::ExitSignal, signal.map(i64::from))
-                .value(C::Failure, failure.map(|failure| failure.as_str()))
-                .value(C::Message, (!message.is_empty()).then(|| message.clone()));
-        }
-        AttemptChange::Reopened => {
-            update
-                .value(C::EndedAt, Option::<i64>::None)
-                .value(C::EndKind, Option::<String>::None)
-                .value(C::Failure, Option::<String>::None)
-                .value(C::Message, Option::<String>::None);
-        }
+        AttemptChange::Started => commit.changes.push(this.set(C::StartedAt, micros(seen.now))),
+        AttemptChange::Ended { end, exit_code, signal, failure, message } => commit.changes.push(
+            this.set(C::EndedAt, micros(seen.now))
+                .set(C::EndKind, end_word(*end))
+                .set(C::ExitCode, exit_code.map(i64::from))
+                .set(C::ExitSignal, signal.map(i64::from))
+                .set(C::Failure, failure.map(|failure| failure.as_str()))
+                .set(C::Message, (!message.is_empty()).then(|| message.clone())),
+        ),
+        AttemptChange::Reopened => commit.changes.push(
+            this.set(C::EndedAt, Option::<i64>::None)
+                .set(C::EndKind, Option::<String>::None)
+                .set(C::Failure, Option::<String>::None)
+                .set(C::Message, Option::<String>::None),
+        ),
     }
-    commit.updates.push(update);
 }
 
 /// A word of an attempt's end from its column.
@@ -303,13 +276,6 @@ pub(crate) fn read_end(text: &str) -> Result<AttemptEnd, StoreError> {
 pub(crate) fn add_signal(commit: &mut Commit, task: TaskId, version: i64, signals: &[NumberedSignal]) {
     use row::task::Column as C;
     commit.guards.push(Guard::Task(task, version));
-    commit.updates.push(
-        Query::update()
-            .table(row::task::Entity)
-            .value(C::Version, version + 1)
-            .value(C::Signals, to_json(&signals))
-            .and_where(Expr::col(C::Id).eq(task.0))
-            .and_where(Expr::col(C::Version).eq(version))
-            .to_owned(),
-    );
+    let change = Change::of("tasks", C::Id, task.0).next(version).set(C::Signals, to_json(&signals));
+    commit.changes.push(change);
 }

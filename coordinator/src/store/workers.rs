@@ -8,13 +8,11 @@ use ffleet_protocol::{
     state::WorkerState,
     worker::Capabilities,
 };
-use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait, Query},
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{
     Store, StoreError,
+    change::Change,
     commit::{Commit, Guard},
     convert::{from_json, micros, moment, to_json, word},
     row,
@@ -77,30 +75,24 @@ impl WorkerRow {
             commit.rows.workers.push(self.model());
         } else {
             commit.guards.push(Guard::Worker(self.id.clone(), self.version));
-            commit.updates.push(self.update());
+            commit.changes.push(self.change());
         }
         commit
     }
 
-    fn update(&self) -> sea_orm::sea_query::UpdateStatement {
+    fn change(&self) -> Change {
         use row::worker::Column as C;
         let row = self.model();
-        Query::update()
-            .table(row::worker::Entity)
-            .values([
-                (C::Version, row.version.into()),
-                (C::State, row.state.into()),
-                (C::Paused, row.paused.into()),
-                (C::Incarnation, row.incarnation.into()),
-                (C::ProgramVersion, row.program_version.into()),
-                (C::Capabilities, row.capabilities.into()),
-                (C::Beat, row.beat.into()),
-                (C::RegisteredAt, row.registered_at.into()),
-                (C::SeenAt, row.seen_at.into()),
-            ])
-            .and_where(Expr::col(C::Id).eq(self.id.as_str()))
-            .and_where(Expr::col(C::Version).eq(self.version))
-            .to_owned()
+        Change::of("workers", C::Id, row.id)
+            .next(self.version)
+            .set(C::State, row.state)
+            .set(C::Paused, row.paused)
+            .set(C::Incarnation, row.incarnation)
+            .set(C::ProgramVersion, row.program_version)
+            .set(C::Capabilities, row.capabilities)
+            .set(C::Beat, row.beat)
+            .set(C::RegisteredAt, row.registered_at)
+            .set(C::SeenAt, row.seen_at)
     }
 }
 
