@@ -18,7 +18,8 @@ impl MigrationName for Migration {
     }
 }
 
-/// Those with many rows, all but the output, whose rows are too large for it.
+/// Those with many rows. All but the output, whose rows are too large for it, and the events, whose hidden numbers are the
+/// order in which they were committed.
 const TABLES: &[&str] = &[
     "nonces",
     "idempotency",
@@ -30,7 +31,6 @@ const TABLES: &[&str] = &[
     "task_deps",
     "task_output",
     "attempts",
-    "events",
 ];
 
 #[expect(elided_lifetimes_in_paths, reason = "the trait hides the lifetime, and its implementations have to")]

@@ -56,7 +56,7 @@ async fn jobs(db: &mut SqliteConnection) -> Result<Vec<Job>, Error> {
     let sql = "SELECT j.id, j.status, json_extract(j.outcome, '$.status'), json_extract(j.outcome, '$.failure'),
         j.ended_at, j.retry_of,
         (SELECT group_concat(label_key || '=' || label_value, char(10)) FROM job_labels l WHERE l.job_id = j.id)
-        FROM jobs j ORDER BY j.rowid";
+        FROM jobs j ORDER BY j.id";
     let found: Vec<Row> = rows(db, sql).await?;
     let job = |(job, status, outcome, failure, ended_at, retry_of, labels): Row| {
         let labels = labels.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
@@ -69,7 +69,7 @@ async fn jobs(db: &mut SqliteConnection) -> Result<Vec<Job>, Error> {
 async fn tasks(db: &mut SqliteConnection) -> Result<Vec<Task>, Error> {
     type Row = (Bytes, Bytes, String, i64, Option<String>, Option<Bytes>, i64, i64, i64);
     let sql = "SELECT t.id, t.job_id, t.state, t.epoch, t.worker_id, t.holder_token, o.epoch, o.next_seq, o.kept_bytes
-        FROM tasks t JOIN task_output o ON o.task_id = t.id ORDER BY t.rowid";
+        FROM tasks t JOIN task_output o ON o.task_id = t.id ORDER BY t.id";
     let found: Vec<Row> = rows(db, sql).await?;
     let task = |(task, job, state, epoch, worker, token, output_epoch, next_seq, kept_bytes): Row| {
         let token = id_opt(token.as_deref())?;
@@ -101,7 +101,7 @@ async fn events(db: &mut SqliteConnection) -> Result<Vec<Event>, Error> {
 }
 
 async fn keys(db: &mut SqliteConnection) -> Result<Vec<Key>, Error> {
-    let sql = "SELECT account_id, idempotency_key, job_id FROM idempotency ORDER BY rowid";
+    let sql = "SELECT account_id, idempotency_key, job_id FROM idempotency ORDER BY created_at";
     let found: Vec<(String, String, Bytes)> = rows(db, sql).await?;
     found.into_iter().map(|(account, key, job)| Ok(Key { account, key, job: id(&job)? })).collect()
 }
