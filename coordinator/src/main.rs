@@ -6,15 +6,9 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use mimalloc::MiMalloc;
 
 use cli::{Cli, Command};
 use commands::Failure;
-
-/// A request makes and drops hundreds of small values, on several threads; the C library's allocator takes a sixth of the
-/// processor for that.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

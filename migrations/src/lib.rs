@@ -9,6 +9,7 @@ mod m0002_ends;
 mod m0003_bulk;
 mod m0004_lean_indexes;
 mod m0005_clustered;
+mod m0006_fewer_indexes;
 mod sql;
 
 /// Applies what is missing.
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_bulk::Migration),
             Box::new(m0004_lean_indexes::Migration),
             Box::new(m0005_clustered::Migration),
+            Box::new(m0006_fewer_indexes::Migration),
         ]
     }
 }

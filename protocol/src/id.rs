@@ -155,6 +155,13 @@ fn name_problem(text: &str) -> Option<&'static str> {
     }
 }
 
+/// A text that nobody has used before, for idempotency keys and nonces. It begins with the time (RFC 9562, UUIDv7): whoever
+/// remembers many of them then adds to the end of an index, and not all over it.
+#[must_use]
+pub fn unused() -> String {
+    uuid::Uuid::now_v7().simple().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

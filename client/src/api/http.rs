@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use ffleet_protocol::{
     problem::{Code, Problem},
@@ -139,7 +138,7 @@ impl Shared {
     fn signed(&self, base: &Url, call: &Call) -> Result<reqwest::Request, ApiError> {
         let url = address(base, call);
         let authority = authority(&url)?;
-        let params = Params { created: self.clock.now(), nonce: Some(nonce()), expires: None };
+        let params = Params { created: self.clock.now(), nonce: Some(ffleet_protocol::id::unused()), expires: None };
         let parts = Parts {
             method: call.method.as_str(),
             authority: &authority,
@@ -246,11 +245,6 @@ fn authority(url: &Url) -> Result<String, ApiError> {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     })
-}
-
-/// 128 random bits.
-fn nonce() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
 }
 
 async fn whole(mut response: Response) -> Result<Bytes, TryError> {

@@ -162,7 +162,7 @@ impl Run<'_> {
         words.extend(mapped.args.iter().map(|arg| arg.as_bytes()));
         let identity = Some(each::identity(&words));
         let job = JobSpec { args: mapped.args, cwd: mapped.cwd, identity, ..self.common.clone() };
-        let item = BatchItem { idempotency_key: uuid::Uuid::new_v4().to_string(), job };
+        let item = BatchItem { idempotency_key: ffleet_protocol::id::unused(), job };
         let bytes = serde_json::to_vec(&item)?.len() + 1;
         Ok((item, bytes))
     }

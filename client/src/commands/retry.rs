@@ -54,7 +54,7 @@ pub async fn run(context: &Context<'_>, args: &Args) -> anyhow::Result<u8> {
     }
     let Context { api, out, .. } = context;
     let job = ids::resolve(api, &args.job).await?;
-    let key = uuid::Uuid::new_v4().to_string();
+    let key = ffleet_protocol::id::unused();
     let submitted = api.retry(job, Some(&key)).await?;
     ids::remember(submitted.id);
     out.show(&submitted)?;

@@ -42,7 +42,7 @@ pub async fn run(
     };
     let mut signals = Signals::listen().context("signals cannot be heard")?;
     let (spec, warnings) = spec(config, program, args)?;
-    let key = uuid::Uuid::new_v4().to_string();
+    let key = ffleet_protocol::id::unused();
     let submitting = api.submit(&spec, &key);
     tokio::pin!(submitting);
     let mut early = Vec::new();

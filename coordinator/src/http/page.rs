@@ -129,15 +129,18 @@ impl Page {
                 None => paths.push((path, methods.iter().collect(), web::resource(split(path).1).route(route))),
             }
         }
-        // Paths with the same beginning are tried only if that fits: each one that is tried costs a regular expression.
         let mut scopes: Vec<(&'static str, actix_web::Scope)> = Vec::new();
-        for (path, allowed, rest) in paths {
+        for (path, allowed, resource) in paths {
             let allow = allowed.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
-            let resource = rest.default_service(web::to(move || {
+            let resource = resource.default_service(web::to(move || {
                 let allow = allow.clone();
                 async move { Err::<web::Json<()>, _>(ApiError::MethodNotAllowed { allow }) }
             }));
-            let (beginning, _) = split(path);
+            let beginning = split(path).0;
+            if beginning.is_empty() {
+                config.service(resource);
+                continue;
+            }
             match scopes.iter_mut().position(|(known, _)| *known == beginning) {
                 Some(index) => {
                     let (beginning, scope) = scopes.swap_remove(index);
@@ -154,9 +157,8 @@ impl Page {
         }));
     }
 }
-/// The words of a path before its first parameter, the first two at most, and the rest.
+/// A path up to the end of its first parameter, and the rest. Each path with a parameter that is tried costs a regular
+/// expression, so those with the same beginning share it.
 fn split(path: &'static str) -> (&'static str, &'static str) {
-    let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
-    let end = ends.take(2).take_while(|end| !path[..*end].contains('{')).last().unwrap_or(0);
-    path.split_at(end)
+    path.split_at(path.find('}').map_or(0, |end| end + 1))
 }

@@ -15,7 +15,7 @@ use crate::{
     domain::{Event, Next, Refusal, Wake},
     store::{
         Conflicting, StoreError,
-        commit::Commit,
+        commit::{Awaited, Commit},
         tasks::{Actor, Decided, SeenJob, SeenTask, transition},
     },
 };
@@ -130,9 +130,11 @@ async fn follow_up(app: &App, actor: &Actor, applied: &Applied) -> VecDeque<Sett
     }
     if applied.decided.outcome.is_some() {
         let job = applied.seen.job.id;
-        match app.store.dependents(job, DEPENDENTS).await {
-            Ok(tasks) => queue.extend(tasks.into_iter().map(|(task, _)| Settle::Dependent(task))),
-            Err(error) => left_to_the_janitor(&error.into()),
+        if applied.decided.awaited.as_ref().is_some_and(Awaited::is_so) {
+            match app.store.dependents(job, DEPENDENTS).await {
+                Ok(tasks) => queue.extend(tasks.into_iter().map(|(task, _)| Settle::Dependent(task))),
+                Err(error) => left_to_the_janitor(&error.into()),
+            }
         }
         tracing::info!(
             job.id = %job, status = %applied.decided.status, actor = actor.name,

@@ -5,6 +5,11 @@
 //! written has to be locked or written all the same: two commits that each guard what the other writes must not both go
 //! through.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use ffleet_protocol::id::{AccountId, Incarnation, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
 use rusqlite::ToSql;
 use sea_orm::sea_query::{DeleteStatement, InsertStatement};
@@ -119,6 +124,32 @@ pub(crate) struct Commit {
     pub(crate) rows: Rows,
     /// Something is written that means nothing, to see whether anything can be.
     pub(crate) touch: bool,
+    /// What the commit finds out on the way.
+    pub(crate) asks: Option<Awaited>,
+}
+
+/// Whether tasks wait for a job, answered together with the commit that ends it: nearly always none does, and asking by
+/// itself would cost more than the end. A database with many writers has to be asked after the commit: one that is going on
+/// at the same moment is not seen within it.
+#[derive(Debug, Clone)]
+pub(crate) struct Awaited {
+    pub(super) job: JobId,
+    answer: Arc<AtomicBool>,
+}
+
+impl Awaited {
+    pub(super) fn of(job: JobId) -> Self {
+        Self { job, answer: Arc::default() }
+    }
+
+    pub(super) fn found(&self, some: bool) {
+        self.answer.store(some, Ordering::Relaxed);
+    }
+
+    /// The answer, once the commit is there.
+    pub(crate) fn is_so(&self) -> bool {
+        self.answer.load(Ordering::Relaxed)
+    }
 }
 
 macro_rules! rows {
@@ -135,9 +166,7 @@ macro_rules! rows {
 
             /// Hands each row to `write`, in the order in which they are written.
             pub(super) fn each<E>(&self, mut write: impl FnMut(&'static str, &[&dyn ToSql]) -> Result<(), E>) -> Result<(), E> {
-                $(for row in &self.$field {
-                    write(row::Row::insert(row), &row::Row::values(row))?;
-                })+
+                $(row::insert_all(&self.$field, &mut write)?;)+
                 Ok(())
             }
         }
@@ -183,6 +212,7 @@ impl Commit {
         self.inserts.append(&mut other.inserts);
         self.rows.append(&mut other.rows);
         self.touch |= other.touch;
+        self.asks = self.asks.take().or(other.asks);
     }
 
     /// How much it writes, roughly; bounds a batch.

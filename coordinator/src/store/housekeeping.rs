@@ -14,7 +14,9 @@ use super::{
     change::Change,
     commit::{Commit, Guard},
     convert::micros,
+    listing::id_at,
     row,
+    tasks::is_blocked,
 };
 
 impl Store {
@@ -40,8 +42,7 @@ impl Store {
 
     /// Tasks that wait for other jobs, from `after` on.
     pub(crate) async fn blocked(&self, after: TaskId, limit: u64) -> Result<Vec<(TaskId, JobId)>, StoreError> {
-        let blocked =
-            Condition::all().add(row::task::Column::State.eq("blocked")).add(row::task::Column::Id.gt(after.0));
+        let blocked = Condition::all().add(is_blocked()).add(row::task::Column::Id.gt(after.0));
         self.task_ids(blocked, row::task::Column::Id, limit).await
     }
 
@@ -130,7 +131,7 @@ impl Store {
         let old: Vec<(String, String)> = row::idempotency::Entity::find()
             .select_only()
             .columns([C::AccountId, C::IdempotencyKey])
-            .filter(C::CreatedAt.lte(micros(before)))
+            .filter(C::JobId.lt(id_at(before)))
             .limit(limit)
             .into_tuple()
             .all(self.reader())

@@ -19,6 +19,7 @@ use super::{
     convert::{count, from_json, moment, moment_opt, word},
     jobs::JobRow,
     row::{self, task::Column as C},
+    tasks::is_blocked,
 };
 
 /// Below every number that a column can hold. `IS NOT NULL` would have the whole index read, "above this" only the part
@@ -101,7 +102,7 @@ fn waiting_of_all() -> [Select<row::task::Entity>; 3] {
     [
         heads().filter(C::ClaimPriority.gt(LOWEST)).order_by_asc(C::ClaimPriority).order_by_asc(C::FairKey),
         heads().filter(C::NotBefore.gt(LOWEST)).order_by_asc(C::NotBefore),
-        heads().filter(C::State.eq(TaskStatus::Blocked.as_str())).order_by_asc(C::Id),
+        heads().filter(is_blocked()).order_by_asc(C::Id),
     ]
 }
 
@@ -126,9 +127,10 @@ fn counts_of_waiting(who: Option<&AccountId>, most: u64) -> Vec<SelectStatement>
         Some(who) => {
             vec![counted(Expr::col(C::Requester).eq(who.as_str()).and(Expr::col(C::LivePriority).gt(LOWEST)), most)]
         }
-        None => [TaskStatus::Pending, TaskStatus::Blocked]
-            .map(|status| counted(Expr::col(C::State).eq(status.as_str()), most))
-            .into(),
+        None => {
+            let set = |column: C| Expr::col(column).gt(LOWEST);
+            [set(C::ClaimPriority), set(C::NotBefore), is_blocked()].map(|wanted| counted(wanted, most)).into()
+        }
     }
 }
 
@@ -242,13 +244,16 @@ mod tests {
             ("tasks_live (requester=? AND live_priority>?)", unfinished_of(&alice).limit(5).build(backend)),
             ("tasks_claim_priority (claim_priority>?)", claimable.limit(5).build(backend)),
             ("tasks_ripe (not_before>?)", later.limit(5).build(backend)),
-            ("tasks_state (state=?)", blocked.limit(5).build(backend)),
+            ("tasks_blocked", blocked.limit(5).build(backend)),
             ("jobs_ended (ended_at>?)", ended(None).limit(5).build(backend)),
             ("jobs_requester_ended (requester=? AND ended_at>?)", ended(Some(&alice)).limit(5).build(backend)),
         ];
-        for (index, who) in [("tasks_state (state=?)", None), ("tasks_live (requester=? AND live", Some(&alice))] {
-            reads.extend(counts_of_waiting(who, 10).iter().map(|count| (index, backend.build(count))));
-        }
+        let counts = ["tasks_claim_priority (claim_priority>?)", "tasks_ripe (not_before>?)", "tasks_blocked"];
+        let of_all = counts_of_waiting(None, 10);
+        assert_eq!(of_all.len(), counts.len());
+        reads.extend(counts.into_iter().zip(of_all.iter().map(|count| backend.build(count))));
+        let mine = counts_of_waiting(Some(&alice), 10);
+        reads.extend(mine.iter().map(|count| ("tasks_live (requester=? AND live", backend.build(count))));
         for (index, read) in reads {
             let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", read.sql), ..read };
             let rows = db.query_all_raw(explain).await.unwrap();

@@ -7,8 +7,8 @@ use sea_orm::{DbErr, QueryResult, Value};
 pub(crate) trait Row: Sized {
     /// Its columns, in their order.
     const COLUMNS: &'static [&'static str];
-    /// The statement that inserts one.
-    fn insert(&self) -> &'static str;
+    /// The statement that inserts one, or `TOGETHER` at once.
+    fn insert(together: bool) -> &'static str;
     /// Its values, in the order of the columns.
     fn values(&self) -> Vec<&dyn ToSql>;
     /// The columns in which it differs from another one, with its values.
@@ -24,8 +24,27 @@ pub(crate) trait Row: Sized {
     }
 }
 
-fn insert(table: &str, columns: &[&str]) -> String {
-    format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), vec!["?"; columns.len()].join(", "))
+/// Rows that one statement inserts. Within a statement SQLite stays at the end of each index that only grows there, where it
+/// else would look for the place of each row anew.
+pub(crate) const TOGETHER: usize = 64;
+
+/// `OR ROLLBACK`, because a failure ends the transaction anyhow: otherwise a journal would be kept of each statement, to be
+/// able to undo it alone.
+fn insert(table: &str, columns: &[&str], rows: usize) -> String {
+    let one = format!("({})", vec!["?"; columns.len()].join(", "));
+    format!("INSERT OR ROLLBACK INTO {table} ({}) VALUES {}", columns.join(", "), vec![one; rows].join(", "))
+}
+
+/// Hands the rows to `write`, as statements and their values.
+pub(crate) fn insert_all<R: Row, E>(
+    rows: &[R],
+    mut write: impl FnMut(&'static str, &[&dyn ToSql]) -> Result<(), E>,
+) -> Result<(), E> {
+    let (parts, rest) = rows.as_chunks::<TOGETHER>();
+    for part in parts {
+        write(R::insert(true), &part.iter().flat_map(Row::values).collect::<Vec<_>>())?;
+    }
+    rest.iter().try_for_each(|row| write(R::insert(false), &row.values()))
 }
 
 /// As many values as the next power of two, the last one repeated: lists of different lengths would each be a statement
@@ -58,10 +77,11 @@ macro_rules! table {
             impl super::Row for Model {
                 const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
 
-                fn insert(&self) -> &'static str {
-                    static SQL: std::sync::LazyLock<String> =
-                        std::sync::LazyLock::new(|| super::insert($table, Model::COLUMNS));
-                    &SQL
+                fn insert(together: bool) -> &'static str {
+                    static SQL: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| {
+                        [1, super::TOGETHER].map(|rows| super::insert($table, Model::COLUMNS, rows))
+                    });
+                    &SQL[usize::from(together)]
                 }
 
                 fn values(&self) -> Vec<&dyn rusqlite::ToSql> {

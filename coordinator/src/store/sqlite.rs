@@ -90,6 +90,10 @@ impl Sqlite {
             // A number of SQLite's that is free for applications. An update that changes nothing would write nothing.
             self.connection.pragma_update(None, "user_version", rand::random_range(0..i32::MAX))?;
         }
+        if let Some(awaited) = &commit.asks {
+            let some = self.look::<i64>("SELECT 1 FROM task_deps WHERE job_id = ? LIMIT 1", [awaited.job.0])?;
+            awaited.found(some.is_some());
+        }
         commit.rows.each(|sql, values| self.run(sql, values).map(drop))?;
         Ok(())
     }

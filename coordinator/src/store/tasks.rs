@@ -7,12 +7,15 @@ use ffleet_protocol::{
     state::{JobStatus, TaskStatus},
     task::NumberedSignal,
 };
-use sea_orm::{EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, SimpleExpr},
+};
 
 use super::{
     Store, StoreError,
     change::Change,
-    commit::{Commit, Guard},
+    commit::{Awaited, Commit, Guard},
     convert::{from_json, micros, read_task, to_json, write_task},
     jobs::{JobRow, Retention},
     row,
@@ -88,6 +91,11 @@ impl Store {
     }
 }
 
+/// What waits for other jobs. As text: the index of these tasks is used only for a value that stands in the statement.
+pub(crate) fn is_blocked() -> SimpleExpr {
+    Expr::cust("state = 'blocked'")
+}
+
 /// What a transition leads to, for whoever announces it.
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
@@ -97,6 +105,8 @@ pub(crate) struct Decided {
     pub(crate) status: JobStatus,
     /// How the job ended, if it has.
     pub(crate) outcome: Option<Outcome>,
+    /// Whether others wait for the end of the job.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// The commit of one transition: the task under its version, the job that folds over it under its own, the attempt, and the
@@ -134,14 +144,16 @@ pub(crate) fn transition(
         *this = SeenTask::of(row, output)?;
     }
     if !next.is_recorded() {
-        return Ok((commit, Decided { status: seen.job.status, outcome: None, after }));
+        return Ok((commit, Decided { status: seen.job.status, outcome: None, awaited: None, after }));
     }
     let outcome = fold_job(&mut after, next, keep, &mut commit);
     commit.rows.events.push(event(&seen.job, task, next, actor, seen.now));
     if let Some(change) = &next.attempt {
         attempt(seen, &next.task, change, &mut commit);
     }
-    Ok((commit, Decided { status: after.job.status, outcome, after }))
+    let awaited = outcome.is_some().then(|| Awaited::of(seen.job.id));
+    commit.asks.clone_from(&awaited);
+    Ok((commit, Decided { status: after.job.status, outcome, awaited, after }))
 }
 
 /// A new attempt numbers its output from 1 again.

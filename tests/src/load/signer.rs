@@ -4,10 +4,10 @@ use std::{fs, io, net::SocketAddr, path::Path};
 
 use ffleet_protocol::{
     Timestamp,
+    id::unused,
     sign::{self, KeyFile, Params, Parts},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 /// Signs in the name of one account, for one coordinator.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ impl Signer {
     /// The same, of which a repetition is known by its key.
     #[must_use]
     pub fn send_once(&self, target: &str, body: &impl Serialize) -> Vec<u8> {
-        self.request("POST", target, Some(&json(body)), Some(&Uuid::new_v4().to_string()))
+        self.request("POST", target, Some(&json(body)), Some(&unused()))
     }
 
     /// Any request. `target` is the path with its query.
@@ -48,7 +48,7 @@ impl Signer {
     pub fn request(&self, method: &str, target: &str, body: Option<&[u8]>, key: Option<&str>) -> Vec<u8> {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let digest = body.map(sign::content_digest);
-        let nonce = (method != "GET").then(|| Uuid::new_v4().simple().to_string());
+        let nonce = (method != "GET").then(|| unused());
         let params = Params { created: Timestamp::now().as_second(), nonce, expires: None };
         let parts = Parts {
             method,

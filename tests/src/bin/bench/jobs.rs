@@ -6,10 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use ffleet_protocol::job::{BatchItem, BatchRequest, JobSpec, Requirements};
+use ffleet_protocol::{
+    id::unused,
+    job::{BatchItem, BatchRequest, JobSpec, Requirements},
+};
 use ffleet_tests::load::{Line, Samples, Site};
 use futures_util::future::try_join_all;
-use uuid::Uuid;
 
 /// An ordinary encode, which nobody runs here.
 pub fn job() -> Result<JobSpec> {
@@ -29,7 +31,7 @@ pub fn spec(args: &[&str]) -> Result<JobSpec> {
 
 /// A batch of jobs, signed.
 pub fn batch(site: &Site, specs: impl IntoIterator<Item = JobSpec>) -> Result<Vec<u8>> {
-    let item = |job| BatchItem { idempotency_key: Uuid::new_v4().to_string(), job };
+    let item = |job| BatchItem { idempotency_key: unused(), job };
     let jobs = specs.into_iter().map(item).collect();
     Ok(site.signer("studio")?.send("POST", "/v1/jobs:batch", &BatchRequest { jobs, again: false }))
 }

@@ -1,7 +1,7 @@
 //! How many database statements single requests take.
 
 use anyhow::{Context, Result};
-use ffleet_tests::load::{Line, SimWorker};
+use ffleet_tests::load::{Line, SimWorker, Site};
 
 use crate::{
     Bench,
@@ -20,8 +20,8 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
         good(&mut line, &request).await?;
     }
     // A request that is refused after its signature was found good and before anything is read.
-    let (gets, _) = counted(&mut line, (0..TIMES).map(|_| signer.get("/v1/jobs?cursor=none"))).await?;
-    let (submits, commits) = counted(&mut line, singles(&site, TIMES)?).await?;
+    let (gets, _) = counted(&site, &mut line, (0..TIMES).map(|_| signer.get("/v1/jobs?cursor=none"))).await?;
+    let (submits, commits) = counted(&site, &mut line, singles(&site, TIMES)?).await?;
     Ok(vec![
         Figure::at_most("statements_per_signed_get", gets, "", 0.0),
         Figure::told("statements_per_submit", submits, ""),
@@ -30,19 +30,20 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
 }
 
 /// Statements and transactions of each of these requests, beyond what the coordinator does by itself meanwhile.
-async fn counted(line: &mut Line, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<(f64, f64)> {
+async fn counted(site: &Site, line: &mut Line, requests: impl IntoIterator<Item = Vec<u8>>) -> Result<(f64, f64)> {
     let mut least = (f64::MAX, f64::MAX);
     for request in requests {
-        let before = counters(line).await?;
+        let before = counters(site).await?;
         line.ask(&request).await?;
-        let after = counters(line).await?;
+        let after = counters(site).await?;
         least = (least.0.min(after.0 - before.0), least.1.min(after.1 - before.1));
     }
     Ok(least)
 }
 
-async fn counters(line: &mut Line) -> Result<(f64, f64)> {
-    let text = line.ask(b"GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n").await?;
+async fn counters(site: &Site) -> Result<(f64, f64)> {
+    // Whoever does not sign has a connection for one request.
+    let text = site.line().await?.ask(b"GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n").await?;
     let text = String::from_utf8(text.body)?;
     let number = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
