@@ -361,6 +361,7 @@ async fn a_grant_that_got_lost_is_taken_on() {
             order: Order::Continue,
             signals: Vec::new(),
             records: Vec::new(),
+            progress: None,
             finished: None,
         };
         state.tasks.insert(task, stray);
@@ -378,6 +379,18 @@ async fn too_much_standard_output_ends_the_task() {
     assert_eq!(finish.failure, Some(FailureClass::StdoutTooLarge));
     let text = fake.lock().tasks[&task].records.last().unwrap().data.bytes().unwrap();
     assert!(String::from_utf8_lossy(&text).contains("stdout_too_large"));
+}
+
+#[tokio::test]
+async fn the_last_word_about_progress_is_told_again_when_it_was_not_taken() {
+    let (fake, folder) = (Fake::start(35).await, tempfile::tempdir().unwrap());
+    fake.change(|state| state.miss_frame = Some(25));
+    let _worker = Worker::start(&fake, &folder);
+    let task = fake.offer("ffmpeg", &["-f", "lavfi", "-i", "testsrc=rate=25:duration=1", "-f", "null", "-"]);
+    fake.finished(task).await;
+    let state = fake.lock();
+    assert_eq!(state.miss_frame, None, "it was told once");
+    assert_eq!(state.tasks[&task].progress.as_ref().and_then(|progress| progress.frame), Some(25));
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use actix_web::{
     dev::Payload,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING},
 };
+use aws_lc_rs::digest;
 use ffleet_protocol::{limits, problem::Code};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 
@@ -123,7 +123,8 @@ async fn receive_within(deadline: Duration, payload: &mut Payload, limit: usize)
 
 async fn collect(payload: &mut Payload, limit: usize) -> Result<Received, ApiError> {
     let mut bytes = Vec::with_capacity(FIRST_ROOM.min(limit));
-    let mut digest = Sha256::new();
+    // The library that TLS brings along: on processors without instructions for it, it takes half as long as others.
+    let mut digest = digest::Context::new(&digest::SHA256);
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| ApiError::bad_request(format!("the body broke off: {error}")))?;
         if chunk.len() > limit - bytes.len() {
@@ -132,7 +133,9 @@ async fn collect(payload: &mut Payload, limit: usize) -> Result<Received, ApiErr
         digest.update(&chunk);
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Received { bytes, sha256: digest.finalize().into() })
+    let mut sha256 = [0; 32];
+    sha256.copy_from_slice(digest.finish().as_ref());
+    Ok(Received { bytes, sha256 })
 }
 
 /// Strict: unknown fields, missing fields and anything after the value are errors that say where.
@@ -196,7 +199,7 @@ mod tests {
         let chunks = vec![Ok(Bytes::from_static(b"{\"hello\": ")), Ok(Bytes::from_static(b"\"world\"}"))];
         let received = receive(&mut payload(chunks), 100).await.unwrap();
         assert_eq!(received.bytes, b"{\"hello\": \"world\"}");
-        assert_eq!(received.sha256, <[u8; 32]>::from(Sha256::digest(&received.bytes)));
+        assert_eq!(received.sha256, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&received.bytes)));
     }
 
     #[actix_web::test]

@@ -188,12 +188,16 @@ impl Checker<'_> {
         Some(template)
     }
 
-    /// Complains about a path that leaves its variable.
+    /// Complains about a path that leaves its variable, or that no worker would follow because it might.
     fn leaving(&mut self, field: &str, arg: &Arg, template: &Template) -> bool {
-        let Some(path) = template.leaving() else {
+        if let Some(path) = template.leaving() {
+            self.leaves(field, arg, &format!("${}", path.variable));
+        } else if template.climbing().is_some() {
+            let detail = format!("no worker follows the '..' in {}; write the path without it", shown(arg));
+            self.troubles.add(Code::PathLeaves, field, detail);
+        } else {
             return false;
-        };
-        self.leaves(field, arg, &format!("${}", path.variable));
+        }
         true
     }
 

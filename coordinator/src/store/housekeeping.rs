@@ -54,20 +54,7 @@ impl Store {
 
     /// Ended jobs whose time is over.
     pub(crate) async fn expired(&self, now: Timestamp, limit: u64) -> Result<Vec<JobId>, StoreError> {
-        use row::job::Column as C;
-        // What a blocked job still waits for is not forgotten, or it could not tell a good end from none.
-        let waited_for = Query::select()
-            .column((row::task_dep::Entity, row::task_dep::Column::JobId))
-            .from(row::task_dep::Entity)
-            .inner_join(
-                row::task::Entity,
-                Expr::col((row::task_dep::Entity, row::task_dep::Column::TaskId))
-                    .equals((row::task::Entity, row::task::Column::Id)),
-            )
-            .and_where(Expr::col((row::task::Entity, row::task::Column::State)).eq("blocked"))
-            .to_owned();
-        let over = Condition::all().add(C::PurgeAt.lte(micros(now))).add(C::Id.not_in_subquery(waited_for));
-        self.job_ids(over, C::PurgeAt, limit).await
+        self.job_ids(over(now), row::job::Column::PurgeAt, limit).await
     }
 
     async fn job_ids(&self, filter: Condition, order: row::job::Column, limit: u64) -> Result<Vec<JobId>, StoreError> {
@@ -212,6 +199,19 @@ impl Store {
     }
 }
 
+/// Ended jobs whose time is over. What a blocked job still waits for is not forgotten, or it could not tell a good end from
+/// none.
+fn over(now: Timestamp) -> Condition {
+    use row::{job::Column as C, task::Column as T, task_dep::Column as D};
+    let waited_for = Query::select()
+        .column((row::task_dep::Entity, D::JobId))
+        .from(row::task_dep::Entity)
+        .inner_join(row::task::Entity, Expr::col((row::task_dep::Entity, D::TaskId)).equals((row::task::Entity, T::Id)))
+        .and_where(is_blocked())
+        .to_owned();
+    Condition::all().add(C::PurgeAt.lte(micros(now))).add(C::Id.not_in_subquery(waited_for))
+}
+
 fn ripened((id, need, neg_priority, version): (uuid::Uuid, i64, i64, i64)) -> Commit {
     use row::task::Column as C;
     let change = Change::of("tasks", C::Id, id)
@@ -220,4 +220,25 @@ fn ripened((id, need, neg_priority, version): (uuid::Uuid, i64, i64, i64)) -> Co
         .set(C::ClaimPriority, neg_priority)
         .set(C::NotBefore, Option::<i64>::None);
     Commit { guards: vec![Guard::Task(TaskId(id), version)], changes: vec![change], ..Commit::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, QueryTrait, Statement};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn forgetting_does_not_read_all_that_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/ffleet.db", folder.path().display())).await.unwrap();
+        let db = store.reader();
+        let read = row::job::Entity::find().filter(over(Timestamp::now())).limit(5).build(db.get_database_backend());
+        let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", read.sql), ..read };
+        let rows = db.query_all_raw(explain).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+        assert!(plan.iter().any(|step| step.contains("jobs_purge (purge_at<?)")), "{plan:?}");
+        let reads_all = |step: &&String| step.starts_with("SCAN") && !step.contains("tasks_blocked");
+        assert_eq!(plan.iter().find(reads_all), None, "{plan:?}");
+    }
 }

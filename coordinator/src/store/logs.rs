@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use ffleet_protocol::{
     id::TaskId,
-    log::{Data, FollowRecord, LineEnd, Progress, Record},
+    log::{Data, Dropped, FollowRecord, LineEnd, Progress, Record},
     state::Stream,
 };
 use sea_orm::{
@@ -107,15 +107,39 @@ pub(crate) fn size(record: &Record) -> u64 {
 /// What a record costs on disk beyond its bytes: time, numbers, punctuation.
 const OVERHEAD: u64 = 16;
 
-/// What `FollowRecord::Output` is written as, without a copy of the record.
+/// What `FollowRecord::Output` is written as, without a copy of the record and without `flatten`, which writes each field
+/// in a roundabout way: there are very many records.
 #[derive(Serialize)]
 struct Output<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     task: TaskId,
     epoch: u32,
-    #[serde(flatten)]
-    record: &'a Record,
+    seq: u64,
+    stream: Stream,
+    at: ffleet_protocol::Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    b64: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<&'a Dropped>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<LineEnd>,
+}
+
+impl<'a> Output<'a> {
+    fn of(task: TaskId, epoch: u32, record: &'a Record) -> Self {
+        let Record { seq, stream, at, ref data, end } = *record;
+        let mut output =
+            Self { kind: "output", task, epoch, seq, stream, at, text: None, b64: None, dropped: None, end };
+        match data {
+            Data::Text(text) => output.text = Some(text),
+            Data::B64(text) => output.b64 = Some(text),
+            Data::Dropped(dropped) => output.dropped = Some(dropped),
+        }
+        output
+    }
 }
 
 fn chunk(
@@ -133,7 +157,7 @@ fn chunk(
         let length_at = raw.len();
         raw.extend_from_slice(&[0; 4]);
         // Into memory, and with nothing in it that JSON cannot say: this cannot fail.
-        let _ = serde_json::to_writer(&mut raw, &Output { kind: "output", task, epoch, record });
+        let _ = serde_json::to_writer(&mut raw, &Output::of(task, epoch, record));
         raw.push(b'\n');
         let length = u32::try_from(raw.len() - length_at - 4).unwrap_or(u32::MAX);
         raw[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());

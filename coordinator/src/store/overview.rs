@@ -259,7 +259,10 @@ mod tests {
             let rows = db.query_all_raw(explain).await.unwrap();
             let plan: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
             assert!(plan.iter().any(|step| step.contains(index)), "not by {index}: {plan:?}");
-            let reads_all = |step: &String| step.contains("TEMP B-TREE") || step.starts_with("SCAN tasks");
+            // An index that holds nothing but what is wanted is read from its head.
+            let reads_all = |step: &String| {
+                step.contains("TEMP B-TREE") || step.starts_with("SCAN tasks") && !step.ends_with("tasks_blocked")
+            };
             assert!(!plan.iter().any(reads_all), "{plan:?}");
         }
     }

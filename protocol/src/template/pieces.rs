@@ -188,6 +188,16 @@ impl Template {
         self.literal_start().starts_with(b"/")
     }
 
+    /// The first of its paths that goes up again below its variable. Where that leads only a file system could tell, and
+    /// another one than the next worker's.
+    #[must_use]
+    pub fn climbing(&self) -> Option<&VarPath> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Path(path) => path.names().is_none().then_some(path),
+            Piece::Literal(_) => None,
+        })
+    }
+
     /// The first of its paths that leaves its variable, judged as text: by its own `..`, or because the literal after its
     /// closing brace goes on with it, as in `${Media/a}/../..` and `${Media}.old`.
     #[must_use]

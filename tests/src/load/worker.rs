@@ -7,7 +7,7 @@ use ffleet_protocol::{
     id::{Incarnation, JobId, TaskId, Token, WorkerId},
     log::{LogBatch, Record},
     task::{AcceptRequest, ClaimRequest, Exit, FinishRequest},
-    worker::{Capabilities, Mount, Program, Registration},
+    worker::{Capabilities, HeartbeatRequest, Mount, Program, Registration},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -76,6 +76,17 @@ impl SimWorker {
     pub async fn again(&self, site: &Site) -> io::Result<Self> {
         let (signer, id) = (self.signer.clone(), self.id.clone());
         Ok(Self { line: site.line().await?, signer, id, incarnation: self.incarnation })
+    }
+
+    /// Says that it is still there. It holds nothing for so long that a lease would have to be renewed.
+    ///
+    /// # Errors
+    /// When the coordinator refuses.
+    pub async fn heartbeat(&mut self, beat: u64) -> io::Result<()> {
+        let target = format!("/v1/workers/{}/heartbeat", self.id);
+        let body = HeartbeatRequest { incarnation: self.incarnation, beat, leases: Vec::new(), draining: false };
+        let request = self.signer.send("POST", &target, &body);
+        expect(self.line.ask(&request).await?, 200).map(drop)
     }
 
     /// Claims up to `slots` tasks, waiting up to `wait_s` for the first.

@@ -76,12 +76,13 @@ impl Shipper {
                 self.wait(told, progress_due).await;
                 continue;
             }
-            if let Some(progress) = &progress {
+            if progress.is_some() {
                 progress_due = Instant::now() + PROGRESS;
-                last.clone_from(progress);
             }
-            if self.send(records, progress).await == Sent::Stale {
-                return Shipped::Stale;
+            match self.send(records, progress.clone()).await {
+                Sent::Yes => last = progress.unwrap_or(last),
+                Sent::No => {}
+                Sent::Stale => return Shipped::Stale,
             }
             // After the end there is no company to wait for, and the end itself waits for this.
             if !self.spool.is_closed() {
@@ -138,7 +139,7 @@ impl Shipper {
         let LeaseRef { task, epoch, .. } = self.lease;
         if let Some(next_seq) = error.problem().filter(|problem| problem.is(Code::LogGap)).and_then(|p| p.next_seq) {
             self.spool.rewind(next_seq);
-            return Sent::Yes;
+            return Sent::No;
         }
         match refusal(error) {
             Refusal::Final => return Sent::Stale,
@@ -151,7 +152,7 @@ impl Shipper {
             }
         }
         sleep(PAUSE).await;
-        Sent::Yes
+        Sent::No
     }
 }
 
@@ -162,5 +163,6 @@ fn differs_in_phase_alone(now: &Progress, before: &Progress) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Yes,
+    No,
     Stale,
 }

@@ -10,7 +10,7 @@ use std::{
 
 use ffleet_protocol::{
     id::{JobId, RequestId, TaskId, Token},
-    log::{LogAnswer, LogBatch, Record},
+    log::{LogAnswer, LogBatch, Progress, Record},
     problem::{Code, Problem},
     state::{TaskStatus, WorkerState},
     task::{
@@ -42,6 +42,8 @@ pub struct State {
     pub superseded: bool,
     /// What a finish is refused with, once: records from this number on are lacking.
     pub forget_from: Option<u64>,
+    /// The first word about so many frames is not taken.
+    pub miss_frame: Option<u64>,
     pub worker_state: Option<WorkerState>,
     pub lease_s: u64,
     pub offers: VecDeque<Grant>,
@@ -61,6 +63,7 @@ pub struct Task {
     pub order: Order,
     pub signals: Vec<NumberedSignal>,
     pub records: Vec<Record>,
+    pub progress: Option<Progress>,
     pub finished: Option<FinishRequest>,
 }
 
@@ -276,6 +279,7 @@ impl Fake {
                         order: Order::Continue,
                         signals: Vec::new(),
                         records: Vec::new(),
+                        progress: None,
                         finished: None,
                     };
                     state.tasks.insert(grant.task, task);
@@ -294,7 +298,7 @@ impl Fake {
 
     fn task(&self, id: TaskId, verb: &str, body: &[u8]) -> Reply {
         let mut state = self.lock();
-        let (forget_from, lose_accepts) = (state.forget_from, state.lose_accepts);
+        let (forget_from, lose_accepts, miss_frame) = (state.forget_from, state.lose_accepts, state.miss_frame);
         let Some(task) = state.tasks.get_mut(&id) else { return Reply::Problem(Code::NoSuchTask, None) };
         match verb {
             "accept" if lose_accepts => return Reply::Silence,
@@ -307,6 +311,12 @@ impl Fake {
             "logs" => {
                 let batch: LogBatch = read(body);
                 assert!(task.accepted > 0 || batch.records.is_empty(), "output before the accept");
+                if miss_frame.is_some() && batch.progress.as_ref().and_then(|progress| progress.frame) == miss_frame {
+                    let next_seq = task.next_seq();
+                    state.miss_frame = None;
+                    return Reply::Problem(Code::LogGap, Some(next_seq));
+                }
+                task.progress = batch.progress.or(task.progress.take());
                 for record in batch.records {
                     if record.last_seq() < task.next_seq() {
                         continue;

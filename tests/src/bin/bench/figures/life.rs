@@ -18,6 +18,8 @@ use crate::{
 
 const WORKERS: usize = 8;
 const SLOTS: u32 = 16;
+/// As often as real workers speak.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Jobs of one submit.
 const BATCH: usize = 100;
 
@@ -57,7 +59,12 @@ async fn work(site: &Site, mut claims: SimWorker, left: &Left) -> Result<()> {
     for _ in 0..SLOTS {
         slots.push(claims.again(site).await?);
     }
+    let (mut spoke, mut beat) = (Instant::now(), 0);
     while left.tasks.get() > 0 {
+        if spoke.elapsed() > HEARTBEAT {
+            (spoke, beat) = (Instant::now(), beat + 1);
+            claims.heartbeat(beat).await?;
+        }
         let granted = claims.claim(SLOTS, 1).await?;
         try_join_all(slots.iter_mut().zip(&granted).map(|(slot, task)| one(slot, task))).await?;
         if !granted.is_empty() {
