@@ -9,7 +9,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask bench                          every figure; some ten minutes on two processors
+  cargo xtask bench                          every figure; some six minutes on two processors
   cargo xtask bench --list                   the names of the lines
   cargo xtask bench --only submit life       these lines alone
   cargo xtask bench --quick                  shorter runs and rough figures

@@ -137,7 +137,7 @@ pub async fn run(context: &Context<'_>, args: Args) -> anyhow::Result<u8> {
     if !args.each.files.is_empty() {
         return each::run(context, args.each, &args.args, common, progress).await;
     }
-    let key = args.idempotency_key.unwrap_or_else(|| ffleet_protocol::id::unused());
+    let key = args.idempotency_key.unwrap_or_else(ffleet_protocol::id::unused);
     let cwd = std::env::current_dir().context("the working directory cannot be found")?;
     let mapped = context.config.path_map()?.command(&args.args, &cwd, args.template)?;
     let warnings = mapped.warnings;

@@ -232,7 +232,7 @@ pub(crate) fn end_key(commit: &mut Commit, key_id: &KeyId, at: Option<Timestamp>
     use row::account_key::Column as C;
     match at {
         Some(at) => {
-            commit.changes.push(Change::of("account_keys", C::KeyId, key_id.as_str()).set(C::ExpiresAt, micros(at)))
+            commit.changes.push(Change::of("account_keys", C::KeyId, key_id.as_str()).set(C::ExpiresAt, micros(at)));
         }
         None => commit.deletes.push(
             Query::delete()

@@ -134,7 +134,7 @@ pub(crate) fn transition(
     if next.is_recorded() {
         commit.guards.push(Guard::Output(task.task.id, task.output.version));
         if claimed {
-            output = renumbered(output, &next.task);
+            output = renumbered(&task.output, &next.task);
             let change = Change::of("task_output", row::output::Column::TaskId, row.id);
             commit.changes.push(change.becomes(&task.output, &output));
         }
@@ -157,7 +157,7 @@ pub(crate) fn transition(
 }
 
 /// A new attempt numbers its output from 1 again.
-fn renumbered(output: row::output::Model, next: &Task) -> row::output::Model {
+fn renumbered(output: &row::output::Model, next: &Task) -> row::output::Model {
     row::output::Model {
         version: output.version + 1,
         epoch: i64::from(next.epoch),
@@ -166,7 +166,7 @@ fn renumbered(output: row::output::Model, next: &Task) -> row::output::Model {
         stdout_lost: 0,
         progress: None,
         progress_at: None,
-        ..output
+        ..output.clone()
     }
 }
 

@@ -48,7 +48,7 @@ impl Signer {
     pub fn request(&self, method: &str, target: &str, body: Option<&[u8]>, key: Option<&str>) -> Vec<u8> {
         let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let digest = body.map(sign::content_digest);
-        let nonce = (method != "GET").then(|| unused());
+        let nonce = (method != "GET").then(unused);
         let params = Params { created: Timestamp::now().as_second(), nonce, expires: None };
         let parts = Parts {
             method,
