@@ -151,7 +151,8 @@ pub struct Limits {
     pub programs: BTreeSet<String>,
     /// Path variables that jobs may name. None: any that a worker has. None
     pub variables: BTreeSet<Variable>,
-    /// A task that took so many workers down with it is not tried again. 3
+    /// A task that was lost with so many workers is not tried again. One loss before that, a worker runs it beside no other
+    /// that is as near to it, so that those who only were beside a guilty one are not taken for it. 3
     pub crash_limit: u32,
     /// A task that was rejected so often in a row is given up. 20
     pub reject_limit: u32,

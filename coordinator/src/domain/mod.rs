@@ -18,7 +18,7 @@ pub use event::{AttemptChange, Event, Finish, Lapse, Next, Quote, Refusal, Wake}
 pub use job::{outcome_of, status_of};
 pub use needs::{need_from_key, need_key, unfit};
 pub use policy::{Defaults, Policy};
-pub use share::{fair_key, share};
+pub use share::{fair_key, is_suspect, share};
 pub use task::{Avoid, Counters, Holder, LastReport, Lease, ReportKind, Task, TaskState};
 pub use transition::Takes;
 pub use worker::{Standing, WorkerEvent};

@@ -11,6 +11,13 @@ pub fn share(claimable: u64, waiting: u64, free_slots: u32) -> u32 {
     u32::try_from(even).unwrap_or(u32::MAX).max(1).min(free_slots)
 }
 
+/// Whether one more worker that is lost with a task would have it called poison. Such a task gets a worker on which no other
+/// is as near to it: a task at fault would otherwise take the same innocent ones down with it each time.
+#[must_use]
+pub fn is_suspect(crashes: u32, crash_limit: u32) -> bool {
+    crashes > 0 && crashes + 1 >= crash_limit
+}
+
 /// Where a new task stands in the line of its priority (start-time fair queueing): after the requester's own work, but
 /// not behind the backlogs of others, and not before what is being served now, however long the requester was away.
 #[must_use]

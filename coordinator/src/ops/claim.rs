@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{Event, Holder, share, unfit},
+    domain::{Event, Holder, is_suspect, share, unfit},
     store::{
         Conflicting, StoreError,
         claim::Candidate,
@@ -189,11 +189,18 @@ async fn take_these(
     let holder = Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
     let event = Event::Claimed { holder };
     let actor = who.actor();
+    let limit = app.defaults().crash_limit;
+    let is_suspect = |task: &SeenTask| is_suspect(task.task.counters.crashes, limit);
+    let some = seen.values().flat_map(|seen| &seen.tasks).any(is_suspect);
+    let mut room = !some || !app.store.holds_suspect(&request.worker, limit.saturating_sub(1).max(1)).await?;
     let (mut tries, mut commits) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let Some(seen) = seen.get(&candidate.job()) else { continue };
         let Some(task) = seen.task(candidate.task()) else { continue };
         let Ok(next) = task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) else { continue };
+        if is_suspect(task) && !std::mem::replace(&mut room, false) {
+            continue;
+        }
         let Some(number) = numbers.pop_front() else { break };
         let (mut commit, decided) = transition(seen, task, &next, &actor, app.retention())?;
         commit.guards.push(Guard::WorkerTakes(request.worker.clone(), request.incarnation));

@@ -96,6 +96,13 @@ impl Store {
             .collect()
     }
 
+    /// Whether a worker holds a task that was lost with at least so many workers.
+    pub(crate) async fn holds_suspect(&self, worker: &WorkerId, crashes: u32) -> Result<bool, StoreError> {
+        use row::task::Column as C;
+        let held = row::task::Entity::find().filter(C::WorkerId.eq(worker.as_str()));
+        Ok(held.filter(C::Crashes.gte(i64::from(crashes))).count(self.reader()).await? > 0)
+    }
+
     /// What the turn of a new task of this requester depends on.
     pub(crate) async fn queue(&self, who: &AccountId, priority: i32) -> Result<Queue, StoreError> {
         const SQL: &str = "SELECT \

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ffleet_protocol::{
+    id::Token,
     job::AttemptEnd,
     log::FollowRecord,
     state::{JobStatus, Stream},
 };
-use ffleet_tests::{Fleet, Ran, SHORT_LEASES, job, output, spec, stderr_text};
+use ffleet_tests::{Fleet, Held, Ran, SHORT_LEASES, job, output, spec, stderr_text};
 use serde_json::json;
 
 #[tokio::test]
@@ -165,6 +166,36 @@ async fn a_task_that_kills_its_workers_ends_as_poison_and_leaves_the_others_alon
     for id in others {
         let end = fleet.wait(id).until(JobStatus::Completed).await;
         assert_eq!((end.tasks[0].crashes, end.tasks[0].failures), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_beside_a_task_that_kills_its_workers_does_not_end_with_it() {
+    let fleet = Fleet::start().await;
+    let both = [fleet.submit(&job(["-fake-hang"])).await, fleet.submit(&job(["-fake-hang"])).await];
+    for name in ["one", "two"] {
+        let hand = fleet.hand(name, 2).await;
+        hand.take().await;
+        hand.take().await;
+        // It starts anew and knows of neither: one of them has taken it down.
+        hand.restarted(Vec::new()).await;
+        for id in both {
+            fleet.wait(id).until(JobStatus::Pending).await;
+        }
+    }
+    let third = fleet.hand("three", 2).await;
+    let mut granted = third.claim_with(Token::new(), 2, 0).await.unwrap().unwrap().grants;
+    assert_eq!(granted.len(), 1, "one more loss would end both, so they are not together any more");
+    let first = Held { grant: granted.remove(0) };
+    third.accept(&first).await.unwrap();
+    assert!(third.claim_with(Token::new(), 1, 0).await.unwrap().is_none());
+    // It was innocent; now it is the other one's turn.
+    third.finish(&first, 0).await.unwrap();
+    let second = third.take().await;
+    third.finish(&second, 0).await.unwrap();
+    for id in both {
+        let end = fleet.wait(id).until(JobStatus::Completed).await;
+        assert_eq!(end.tasks[0].crashes, 2);
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::domain::{fair_key, share, share::SCALE};
+use crate::domain::{fair_key, is_suspect, share, share::SCALE};
 
 #[test]
 fn work_spreads_over_those_who_wait() {
@@ -83,4 +83,12 @@ fn weights_are_shares() {
     line.submit("b", 3, 100);
     let next = line.claim(80);
     assert!((58..=62).contains(&next.matches('b').count()), "{next}");
+}
+
+#[test]
+fn suspects_are_one_loss_away_from_poison() {
+    let suspects = |limit| (0..4).filter(|crashes| is_suspect(*crashes, limit)).collect::<Vec<_>>();
+    assert_eq!(suspects(3), [2, 3]);
+    assert_eq!(suspects(2), [1, 2, 3]);
+    assert_eq!(suspects(1), [1, 2, 3], "what was never lost is no suspect");
 }
