@@ -4,6 +4,7 @@ use std::{future::Future, net::TcpListener, path::Path, time::Duration};
 
 use actix_web::web::Data;
 use anyhow::Context;
+use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -47,6 +48,10 @@ fn tempfile_in(folder: &Path) -> std::io::Result<()> {
     std::fs::remove_file(&path)
 }
 
+/// So many connections may wait to be accepted; the system's own limit (`net.core.somaxconn`) may be less. The standard
+/// library asks for 128: when a whole fleet comes back at once, those beyond wait seconds for their next try, or are reset.
+const WAITING_CONNECTIONS: i32 = 4096;
+
 /// Takes the address that is configured.
 ///
 /// # Errors
@@ -63,6 +68,8 @@ pub fn bind(listen: &str) -> anyhow::Result<TcpListener> {
         };
         anyhow::anyhow!("cannot listen on {listen}: {what_to_do} ({error})")
     })?;
+    // Asked a second time, the system only changes the number.
+    SockRef::from(&listener).listen(WAITING_CONNECTIONS)?;
     // The server polls it; a blocking socket would stop a whole thread.
     listener.set_nonblocking(true)?;
     Ok(listener)
@@ -111,5 +118,22 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
             Ok(())
         }
         Some(what) => Err(anyhow::anyhow!(what)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_whole_fleet_may_come_at_once() {
+        let listener = bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts them; whoever found no room would be left waiting.
+        let all: Vec<_> =
+            (0..400).map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(10)).unwrap()).collect();
+        assert_eq!(all.len(), 400);
     }
 }
