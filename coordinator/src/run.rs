@@ -23,7 +23,8 @@ use crate::{
 pub async fn open(config: Config) -> anyhow::Result<App> {
     let keyring = auth::load(&config.master_key)?;
     writable(&config.database)?;
-    let store = Store::open(&config.database.url).await.context("cannot open the database")?;
+    let store =
+        Store::connect(&config.database, config.master_key.readers()).await.context("cannot open the database")?;
     auth::admit(&store, &keyring).await?;
     Ok(App::new(config, store, keyring))
 }

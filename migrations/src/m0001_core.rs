@@ -5,7 +5,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::sql::render;
+use crate::sql::run;
 
 pub(crate) struct Migration;
 
@@ -15,7 +15,7 @@ impl MigrationName for Migration {
     }
 }
 
-/// Tables as SQL that SQLite and MariaDB both take; see [`render`] for the words in braces.
+/// Tables as SQL that every database takes; see [`crate::sql`] for the words in braces.
 const TABLES: &[&str] = &[
     "CREATE TABLE installation (
         id BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -63,7 +63,7 @@ const TABLES: &[&str] = &[
         seen_at BIGINT NOT NULL)",
     "CREATE TABLE needs (
         id {serial},
-        canonical {key_text} NOT NULL UNIQUE,
+        canonical {unique_text},
         created_at BIGINT NOT NULL)",
     "CREATE TABLE jobs (
         id {uuid} NOT NULL PRIMARY KEY,
@@ -231,9 +231,8 @@ const INDEXES: &[&str] = &[
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
         for sql in TABLES.iter().chain(INDEXES) {
-            manager.get_connection().execute_unprepared(&render(sql, backend)).await?;
+            run(manager, sql).await?;
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use crate::sql::run;
+
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -17,7 +19,6 @@ impl MigrationTrait for Migration {
         // Where an index can leave rows out, it costs nothing before a job has ended.
         let only = if manager.get_database_backend() == DbBackend::MySql { "" } else { "WHERE ended_at IS NOT NULL" };
         let sql = format!("CREATE INDEX jobs_requester_ended ON jobs (requester, ended_at) {only}");
-        manager.get_connection().execute_unprepared(&sql).await?;
-        Ok(())
+        run(manager, &sql).await
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::sql::render;
+use crate::sql::run;
 
 pub(crate) struct Migration;
 
@@ -29,9 +29,8 @@ const CHANGES: &[&str] = &[
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let backend = manager.get_database_backend();
         for sql in CHANGES {
-            manager.get_connection().execute_unprepared(&render(sql, backend)).await?;
+            run(manager, sql).await?;
         }
         Ok(())
     }

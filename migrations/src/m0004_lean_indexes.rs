@@ -4,6 +4,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use crate::sql::run;
+
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -33,15 +35,13 @@ const MORE: &str = "CREATE INDEX jobs_requester_status ON jobs (requester, statu
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
-        db.execute_unprepared(MORE).await?;
+        run(manager, MORE).await?;
         if manager.get_database_backend() == DbBackend::MySql {
             return Ok(());
         }
         for (name, table, columns, set) in LEAN {
-            db.execute_unprepared(&format!("DROP INDEX {name}")).await?;
-            let sql = format!("CREATE INDEX {name} ON {table} ({columns}) WHERE {set} IS NOT NULL");
-            db.execute_unprepared(&sql).await?;
+            run(manager, &format!("DROP INDEX {name}")).await?;
+            run(manager, &format!("CREATE INDEX {name} ON {table} ({columns}) WHERE {set} IS NOT NULL")).await?;
         }
         Ok(())
     }

@@ -4,6 +4,8 @@
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
+use crate::sql::run;
+
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -20,16 +22,15 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let db = manager.get_connection();
         if manager.get_database_backend() == DbBackend::MySql {
-            return db.execute_unprepared("DROP INDEX idempotency_age ON idempotency").await.map(drop);
+            return run(manager, "DROP INDEX idempotency_age ON idempotency").await;
         }
         for sql in [
             "DROP INDEX idempotency_age",
             "DROP INDEX tasks_state",
             "CREATE INDEX tasks_blocked ON tasks (id) WHERE state = 'blocked'",
         ] {
-            db.execute_unprepared(sql).await?;
+            run(manager, sql).await?;
         }
         Ok(())
     }

@@ -1,10 +1,14 @@
 //! The names of things. Ids that the system makes are UUIDs; ids that people choose are short names.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 /// An id or name that does not have the shape it must have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +67,21 @@ uuid_id!(
     /// A recorded transition (UUIDv7).
     EventId, "event id", now_v7
 );
+/// Ids of one process grow, also within a millisecond.
+static EVENTS: Mutex<ContextV7> = Mutex::new(ContextV7::new());
+
+impl EventId {
+    /// A fresh id that was made at a moment of the store's: with the clocks of several coordinators in them, ids would be in
+    /// no order.
+    #[must_use]
+    pub fn at(moment: crate::Timestamp) -> Self {
+        let seconds = u64::try_from(moment.as_second()).unwrap_or(0);
+        let nanos = u32::try_from(moment.subsec_nanosecond()).unwrap_or(0);
+        let context = EVENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(&*context, seconds, nanos)))
+    }
+}
+
 uuid_id!(
     /// One start of a worker process or of a client's follower; random.
     Incarnation, "incarnation", new_v4

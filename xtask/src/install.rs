@@ -1,6 +1,6 @@
 //! Installing what demo and test need. What cannot be installed is said in words that can be typed.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Result, bail};
 
@@ -18,6 +18,35 @@ pub fn python() -> Result<()> {
     let parts = [("python3", "sys"), ("python3's venv", "venv, ensurepip")];
     let missing = || parts.into_iter().filter(|(_, module)| !has(module)).map(|(what, _)| what).collect();
     debian(&["python3", "python3-venv"], missing)
+}
+
+/// The servers that tests start for themselves. Debian would start them as services too; where that can be told apart, it
+/// is told not to.
+pub fn servers() -> Result<()> {
+    let programs = [
+        ("mariadbd", "/usr/sbin/mariadbd"),
+        ("galera", "/usr/lib/galera/libgalera_smm.so"),
+        ("rsync", "/usr/bin/rsync"),
+        ("postgres", "/usr/lib/postgresql"),
+        ("rabbitmq-server", "/usr/lib/rabbitmq/bin/rabbitmq-server"),
+        ("mosquitto", "/usr/sbin/mosquitto"),
+        ("haproxy", "/usr/sbin/haproxy"),
+        ("keepalived", "/usr/sbin/keepalived"),
+        ("faketime", "/usr/bin/faketime"),
+    ];
+    let missing = || programs.into_iter().filter(|(_, path)| !Path::new(path).exists()).map(|(name, _)| name).collect();
+    let packages = [
+        "mariadb-server",
+        "galera-4",
+        "rsync",
+        "postgresql",
+        "rabbitmq-server",
+        "mosquitto",
+        "haproxy",
+        "keepalived",
+        "faketime",
+    ];
+    debian(&packages, missing)
 }
 
 /// Installs Debian's packages when something is missing that they have.

@@ -39,7 +39,7 @@ pub struct Args {
 /// The steps, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Step {
-    /// Install ffmpeg and Python, look for rustfmt and clippy
+    /// Install ffmpeg, Python and the servers that tests start; look for rustfmt and clippy
     Install,
     /// Formatting
     Fmt,
@@ -69,7 +69,12 @@ pub fn run(args: &Args) -> Result<()> {
     catch_interruptions()?;
     let wanted = |step: Step| args.only.is_empty() || args.only.contains(&step);
     if wanted(Step::Install) {
-        step("install", || install::ffmpeg().and_then(|()| install::python()).and_then(|()| install::toolchain()))?;
+        step("install", || {
+            install::ffmpeg()
+                .and_then(|()| install::python())
+                .and_then(|()| install::servers())
+                .and_then(|()| install::toolchain())
+        })?;
     }
     if wanted(Step::Fmt) {
         step("fmt", || sh(&mut cargo(["fmt", "--all", "--check"])))?;

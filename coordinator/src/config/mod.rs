@@ -15,7 +15,7 @@ use ffleet_settings::{Environment, Loaded, Overrides, SettingsError, Source};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use sections::{Database, Limits, Log, LogFormat, MasterKey, Retention, Timing, Tls};
+pub use sections::{Database, DatabaseTls, Limits, Log, LogFormat, MasterKey, Retention, Timing, Tls, Verify};
 pub use tls::TlsError;
 
 /// Everything that can be configured.

@@ -13,14 +13,57 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Database {
-    /// `sqlite:///path/to/file.db`, on a local disk. `sqlite:///var/lib/ffleet/ffleet.db`
+    /// `sqlite:///path/to/file.db`, on a local disk, for one coordinator; `mysql://USER@HOST:3306/DATABASE` for MariaDB or a
+    /// Galera cluster, or `postgres://USER@HOST:5432/DATABASE`, for any number. `sqlite:///var/lib/ffleet/ffleet.db`
     pub url: String,
+    /// File with the password of that user, which then need not stand in the URL. None
+    pub password_file: Option<PathBuf>,
+    /// Connections to a server, for writing and as many for each of two kinds of reading. They are made when they are
+    /// needed. 8
+    pub connections: u32,
+    /// Encryption of the connections to a server.
+    pub tls: DatabaseTls,
 }
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: "sqlite:///var/lib/ffleet/ffleet.db".to_owned() }
+        Self {
+            url: "sqlite:///var/lib/ffleet/ffleet.db".to_owned(),
+            password_file: None,
+            connections: 8,
+            tls: DatabaseTls::default(),
+        }
     }
+}
+
+/// Encryption of the connections to a database server.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseTls {
+    /// What the server's certificate must prove: `off` (nothing; encrypted if the server can), `encrypt` (nothing, but never
+    /// without encryption), `ca` (signed by `ca`), `full` (and made for the host that `database.url` names). off
+    pub verify: Verify,
+    /// PEM file with the certificates that sign servers' ones. The system's own
+    pub ca: Option<PathBuf>,
+    /// PEM file with a certificate for this coordinator, if the server wants one. None
+    pub certificate: Option<PathBuf>,
+    /// PEM file with its private key. None
+    pub key: Option<PathBuf>,
+}
+
+/// What a server's certificate must prove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Nothing, but the connection is encrypted.
+    Encrypt,
+    /// Who signed it.
+    Ca,
+    /// And whom it was made for.
+    Full,
 }
 
 /// What the keys of accounts are sealed with.

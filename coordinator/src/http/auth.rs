@@ -12,7 +12,6 @@ use std::{marker::PhantomData, net::IpAddr, ops::Deref};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::Method, web::Data};
 use ffleet_protocol::{
-    Timestamp,
     id::{AccountId, KeyId, RequestId},
     sign::{self, Presented},
     state::Role,
@@ -171,7 +170,8 @@ async fn verified(request: &HttpRequest) -> Result<(Head, Presented, std::sync::
         Ok(id) => app.accounts.lookup(&app.store, &id).await.map_err(OpError::from)?,
         Err(_) => None,
     };
-    let now = Timestamp::now();
+    // The store's, so that coordinators whose own clocks differ judge alike.
+    let now = app.store.known_now();
     match (judge(&head, &presented, key.as_deref(), now), key) {
         (Ok(()), Some(key)) => {
             let signed_by = SignedBy { account: key.account.clone(), role: key.role };

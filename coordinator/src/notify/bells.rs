@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use ffleet_protocol::topic::Topic;
+use ffleet_protocol::{job::Need, topic::Topic};
 use tokio::sync::Notify;
 
 use super::claimers::{Claimers, Waiting};
@@ -95,10 +95,11 @@ impl Bells {
         self.state().topics.get(topic).map_or(0, |bell| bell.last)
     }
 
-    /// Begins to wait for a task with one of these needs; `newest` is the newest need that was looked at.
+    /// Begins to wait for a task with one of these needs. `known` are all that were looked at, by id; without them nothing
+    /// else is waited for.
     #[must_use]
-    pub fn wait_for_work(&self, needs: Vec<i64>, newest: i64) -> Waiting {
-        let (id, notify) = self.state().claimers.add(needs, newest);
+    pub fn wait_for_work(&self, needs: Vec<i64>, known: Option<Arc<Vec<(i64, Need)>>>) -> Waiting {
+        let (id, notify) = self.state().claimers.add(needs, known);
         Waiting::new(self.clone(), id, notify)
     }
 

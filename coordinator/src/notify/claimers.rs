@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use ffleet_protocol::job::Need;
 use tokio::sync::Notify;
 
 use super::Bells;
@@ -20,21 +21,21 @@ pub(super) struct Claimers {
 struct Claimer {
     id: u64,
     needs: HashSet<i64>,
-    /// Needs after this one are unknown to it: it has to look whether it can take them.
-    newest: i64,
+    /// The needs that it has looked at, by id. Whether it can take others it has to look. `None`: it takes nothing.
+    known: Option<Arc<Vec<(i64, Need)>>>,
     /// The need it was woken for and has not looked at yet.
     woken: Option<i64>,
     notify: Arc<Notify>,
 }
 
 impl Claimers {
-    pub(super) fn add(&mut self, needs: Vec<i64>, newest: i64) -> (u64, Arc<Notify>) {
+    pub(super) fn add(&mut self, needs: Vec<i64>, known: Option<Arc<Vec<(i64, Need)>>>) -> (u64, Arc<Notify>) {
         self.next += 1;
         let notify = Arc::new(Notify::new());
         self.waiting.push_back(Claimer {
             id: self.next,
             needs: needs.into_iter().collect(),
-            newest,
+            known,
             woken: None,
             notify: notify.clone(),
         });
@@ -42,8 +43,9 @@ impl Claimers {
     }
 
     pub(super) fn wake(&mut self, need: i64) {
+        let is_new = |known: &Arc<Vec<(i64, Need)>>| known.binary_search_by_key(&need, |(id, _)| *id).is_err();
         let fits = |claimer: &&mut Claimer| {
-            claimer.woken.is_none() && (claimer.needs.contains(&need) || need > claimer.newest)
+            claimer.woken.is_none() && (claimer.needs.contains(&need) || claimer.known.as_ref().is_some_and(is_new))
         };
         if let Some(claimer) = self.waiting.iter_mut().find(fits) {
             claimer.woken = Some(need);
@@ -107,6 +109,11 @@ mod tests {
 
     use super::*;
 
+    fn knowing(ids: &[i64]) -> Option<Arc<Vec<(i64, Need)>>> {
+        let need: Need = serde_json::from_str(r#"{"program": "ffmpeg", "variables": []}"#).unwrap();
+        Some(Arc::new(ids.iter().map(|id| (*id, need.clone())).collect()))
+    }
+
     fn is_woken(bells: &Bells, id: u64) -> bool {
         bells.with_claimers(|all| all.waiting.iter().any(|claimer| claimer.id == id && claimer.woken.is_some()))
     }
@@ -114,9 +121,9 @@ mod tests {
     #[test]
     fn a_task_wakes_one_claim_that_can_take_it() {
         let bells = Bells::default();
-        let other = bells.wait_for_work(vec![1], 3);
-        let first = bells.wait_for_work(vec![2, 3], 3);
-        let second = bells.wait_for_work(vec![2], 3);
+        let other = bells.wait_for_work(vec![1], knowing(&[1, 2, 3]));
+        let first = bells.wait_for_work(vec![2, 3], knowing(&[1, 2, 3]));
+        let second = bells.wait_for_work(vec![2], knowing(&[1, 2, 3]));
         bells.ring(&Topic::Queue(2));
         assert!(!is_woken(&bells, other.id) && is_woken(&bells, first.id) && !is_woken(&bells, second.id));
         bells.ring(&Topic::Queue(2));
@@ -126,16 +133,20 @@ mod tests {
     #[test]
     fn a_new_need_wakes_who_has_not_seen_it() {
         let bells = Bells::default();
-        let claim = bells.wait_for_work(vec![], 3);
+        let nothing = bells.wait_for_work(vec![], None);
+        let claim = bells.wait_for_work(vec![], knowing(&[1, 4, 7]));
         bells.ring(&Topic::Queue(4));
-        assert!(is_woken(&bells, claim.id));
+        assert!(!is_woken(&bells, claim.id), "it has seen that one");
+        // Each node of a cluster gives ids of its own.
+        bells.ring(&Topic::Queue(5));
+        assert!(is_woken(&bells, claim.id) && !is_woken(&bells, nothing.id));
     }
 
     #[test]
     fn a_claim_that_goes_away_hands_its_wake_on() {
         let bells = Bells::default();
-        let gone = bells.wait_for_work(vec![1], 1);
-        let next = bells.wait_for_work(vec![1], 1);
+        let gone = bells.wait_for_work(vec![1], knowing(&[1]));
+        let next = bells.wait_for_work(vec![1], knowing(&[1]));
         bells.ring(&Topic::Queue(1));
         drop(gone);
         assert!(is_woken(&bells, next.id));

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     domain::{Event, Holder, is_suspect, share, unfit},
     store::{
-        Conflicting, StoreError,
+        Conflicting, StoreError, Writers,
         claim::Candidate,
         commit::Guard,
         tasks::{SeenJob, SeenTask, transition},
@@ -62,8 +62,7 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
         let fits = |need: &Need| takes_work && unfit(need, &worker.capabilities).is_none();
         let fitting: Vec<i64> = needs.iter().filter(|(_, need)| fits(need)).map(|(id, _)| *id).collect();
         // A worker that takes nothing now must not be woken instead of one that would.
-        let newest = if takes_work { needs.last().map_or(0, |(id, _)| *id) } else { i64::MAX };
-        let waiting = app.bells.wait_for_work(fitting.clone(), newest);
+        let waiting = app.bells.wait_for_work(fitting.clone(), takes_work.then(|| needs.clone()));
         if !fitting.is_empty() {
             match take(app, who, &request, &fitting).await? {
                 Taken::Grants(grants) if grants.is_empty() => {}
@@ -142,7 +141,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
         if page == 0 {
             numbers = (0..i64::from(share(candidates.len() as u64, waiting, request.free_slots))).collect();
         }
-        shuffle_equals(&mut candidates);
+        shuffle_equals(&mut candidates, app.store.writers());
         let mut candidates = candidates.into_iter();
         loop {
             let part = look.mark(&mut candidates, numbers.len());
@@ -165,10 +164,12 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
 }
 
 /// Claims that look at the same window would all try the same rows in the same order, and all but one would lose each
-/// time. Priorities and turns stay in order.
-fn shuffle_equals(candidates: &mut [Candidate]) {
+/// time. Priorities stay in order. Turns do where this coordinator knows what its other claims try; claims of another one
+/// would meet ours at every row, so there turns stay in order from window to window only.
+fn shuffle_equals(candidates: &mut [Candidate], writers: Writers) {
     let mut rng = rand::rng();
-    for part in candidates.chunk_by_mut(|a, b| (a.neg_priority, a.fair_key) == (b.neg_priority, b.fair_key)) {
+    let turn = |candidate: &Candidate| (writers == Writers::One).then_some(candidate.fair_key);
+    for part in candidates.chunk_by_mut(|a, b| (a.neg_priority, turn(a)) == (b.neg_priority, turn(b))) {
         part.shuffle(&mut rng);
     }
 }
@@ -202,7 +203,7 @@ async fn take_these(
             continue;
         }
         let Some(number) = numbers.pop_front() else { break };
-        let (mut commit, decided) = transition(seen, task, &next, &actor, app.retention())?;
+        let (mut commit, decided) = transition(seen, task, &next, &actor, app.retention(), app.store.writers())?;
         commit.guards.push(Guard::WorkerTakes(request.worker.clone(), request.incarnation));
         commit.guards.push(Guard::FreshGrant(request.worker.clone(), request.token, number));
         for attempt in &mut commit.rows.attempts {

@@ -104,7 +104,7 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
 fn resumed(app: &App, who: &Caller, seen: &SeenJob, task: &SeenTask, quote: &Quote) -> Result<Commit, OpError> {
     let event = Event::Renewed { quote: quote.clone() };
     match task.task.on(&event, seen.now, &app.policy(&seen.job.policy)) {
-        Ok(next) => Ok(transition(seen, task, &next, &who.actor(), app.retention())?.0),
+        Ok(next) => Ok(transition(seen, task, &next, &who.actor(), app.retention(), app.store.writers())?.0),
         Err(refusal) => Err(refused(&refusal, seen, task.task.id)),
     }
 }

@@ -144,7 +144,7 @@ mod tests {
         let (mut first, mut second) = (taking.look(&bells), taking.look(&bells));
         marked(&mut first, &all, 1);
         assert!(marked(&mut second, &all, 1).is_empty());
-        let waiting = bells.wait_for_work(vec![7], 7);
+        let waiting = bells.wait_for_work(vec![7], None);
         drop(first);
         waiting.woken().await;
     }

@@ -85,7 +85,7 @@ async fn step(
             Err(_) if !sure => continue,
             Err(refusal) => return Ok(Verdict::Refused(refusal, Box::new(seen))),
         };
-        let (mut commit, decided) = transition(&seen, this, &next, actor, app.retention())?;
+        let (mut commit, decided) = transition(&seen, this, &next, actor, app.retention(), app.store.writers())?;
         commit.join(extra);
         match app.store.commit(commit).await {
             Ok(()) => {

@@ -44,6 +44,47 @@ impl Change {
         self
     }
 
+    /// The same for a column that is only known by its name.
+    pub(super) fn of_named(table: &'static str, column: &'static str, value: Value) -> Self {
+        Self { table, set: Vec::new(), is: vec![(column, value)] }
+    }
+
+    pub(super) fn table(&self) -> &'static str {
+        self.table
+    }
+
+    /// Whether it is of the row whose `column` has this value.
+    pub(super) fn is_of(&self, column: &str, value: &Value) -> bool {
+        self.is.first().is_some_and(|(name, is)| *name == column && is == value)
+    }
+
+    /// Has it happen only while the row has this version.
+    pub(super) fn under(&mut self, version: i64) {
+        if !self.is.iter().any(|(column, _)| *column == "version") {
+            self.is.push(("version", version.into()));
+        }
+    }
+
+    /// The column that tells rows apart, as far as one does.
+    pub(super) fn key_column(&self) -> &'static str {
+        self.is.first().map_or("", |(column, _)| column)
+    }
+
+    /// Its value.
+    pub(super) fn key(&self) -> Value {
+        self.is.first().map_or(Value::Bool(None), |(_, value)| value.clone())
+    }
+
+    /// What becomes what.
+    pub(super) fn columns(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.set.iter().map(|(column, value)| (*column, value))
+    }
+
+    /// What the row must be like.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.is.iter().map(|(column, value)| (*column, value))
+    }
+
     /// The statement, with a `?` for each of its values.
     pub(super) fn sql(&self) -> String {
         let equals = |part: &[(&str, Value)], between: &str| {

@@ -4,7 +4,10 @@ use ffleet_protocol::{
     id::{AccountId, JobId, TaskId, Token, WorkerId},
     job::Need,
 };
-use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder, Statement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter, QueryOrder,
+    Statement,
+};
 
 use super::{Store, StoreError, needs::Needs, row};
 
@@ -53,10 +56,22 @@ impl Store {
         limit: u64,
         after: Option<&Candidate>,
     ) -> Result<Vec<Candidate>, StoreError> {
+        let db = self.hints();
+        let backend = db.get_database_backend();
         // Numbers and hexadecimal digits of our own: nothing that a caller wrote becomes part of the statement.
         let after = after.map_or_else(String::new, |last| {
             let (priority, turn, id) = (last.neg_priority, last.fair_key, last.id.simple());
-            format!("AND (neg_priority, fair_key, id) > ({priority}, {turn}, x'{id}')")
+            match backend {
+                // MariaDB finds its way in an index by comparisons of columns, not of rows.
+                DbBackend::MySql => format!(
+                    "AND neg_priority >= {priority} AND (neg_priority > {priority} OR fair_key > {turn} OR fair_key = {turn} \
+                     AND id > x'{id}')"
+                ),
+                DbBackend::Postgres => {
+                    format!("AND (neg_priority, fair_key, id) > ({priority}, {turn}, CAST('{id}' AS UUID))")
+                }
+                _ => format!("AND (neg_priority, fair_key, id) > ({priority}, {turn}, x'{id}')"),
+            }
         });
         let mut found = Vec::new();
         for part in needs.chunks(UNION) {
@@ -64,14 +79,13 @@ impl Store {
                 .iter()
                 .map(|need| {
                     format!(
-                        "SELECT id, job_id, neg_priority, fair_key, {need} AS need FROM (SELECT id, job_id, neg_priority, fair_key \
-                         FROM tasks WHERE claim_need = {need} {after} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
+                        "SELECT id, job_id, neg_priority, fair_key, need FROM (SELECT id, job_id, neg_priority, fair_key, \
+                         claim_need AS need FROM tasks WHERE claim_need = {need} {after} ORDER BY neg_priority, fair_key, id LIMIT {limit}) AS n{need}"
                     )
                 })
                 .collect::<Vec<_>>()
                 .join(" UNION ALL ");
-            let db = self.reader();
-            let statement = Statement::from_string(db.get_database_backend(), sql);
+            let statement = Statement::from_string(backend, sql);
             found.append(&mut Candidate::find_by_statement(statement).all(db).await?);
         }
         found.sort_by_key(|candidate| (candidate.neg_priority, candidate.fair_key, candidate.id));

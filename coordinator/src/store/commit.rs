@@ -12,9 +12,16 @@ use std::sync::{
 
 use ffleet_protocol::id::{AccountId, Incarnation, JobId, KeyId, RequestId, TaskId, Token, WorkerId};
 use rusqlite::ToSql;
-use sea_orm::sea_query::{DeleteStatement, InsertStatement};
+use sea_orm::{
+    Value,
+    sea_query::{DeleteStatement, InsertStatement},
+};
 
-use super::{change::Change, row};
+use super::{
+    change::Change,
+    row::{self, Row},
+    server::{Step, inserted},
+};
 
 /// What must hold when the commit happens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -152,6 +159,10 @@ impl Awaited {
     }
 }
 
+fn columns<R: Row>(row: &R) -> Vec<(&'static str, Value)> {
+    R::COLUMNS.iter().copied().zip(row.bound()).collect()
+}
+
 macro_rules! rows {
     ($($field:ident: $module:ident),+ $(,)?) => {
         /// New rows, by table, in the order in which they are written.
@@ -168,6 +179,21 @@ macro_rules! rows {
             pub(super) fn each<E>(&self, mut write: impl FnMut(&'static str, &[&dyn ToSql]) -> Result<(), E>) -> Result<(), E> {
                 $(row::insert_all(&self.$field, &mut write)?;)+
                 Ok(())
+            }
+
+            /// The statements that write them to a server, by table.
+            pub(super) fn steps(&self) -> Vec<Step> {
+                let mut steps = Vec::new();
+                $(steps.append(&mut inserted(&self.$field));)+
+                steps
+            }
+
+            /// The first of them: its table, and what its columns hold.
+            pub(super) fn first(&self) -> Option<(&'static str, Vec<(&'static str, Value)>)> {
+                $(if let Some(row) = self.$field.first() {
+                    return Some((row::$module::Model::TABLE, columns(row)));
+                })+
+                None
             }
         }
     };

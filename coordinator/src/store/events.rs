@@ -6,7 +6,7 @@ use ffleet_protocol::{
     id::{AccountId, EventId, JobId, RequestId, TaskId},
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait, Query},
 };
 
@@ -34,7 +34,7 @@ impl Store {
         if let Some(requester) = requester {
             query = query.filter(C::Requester.eq(requester.as_str()));
         }
-        query.all(self.reader()).await?.into_iter().map(read).collect()
+        query.all(self.hints()).await?.into_iter().map(read).collect()
     }
 }
 
@@ -67,7 +67,7 @@ impl Store {
             .and_where(Expr::col((row::event::Entity, E::Source)).ne(self.source))
             .order_by((row::event::Entity, E::At), sea_orm::sea_query::Order::Asc)
             .limit(limit);
-        let db = self.reader();
+        let db = self.hints();
         Ok(Elsewhere::find_by_statement(db.get_database_backend().build(&query)).all(db).await?)
     }
 }

@@ -65,7 +65,7 @@ impl Store {
             .order_by_asc(order)
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         Ok(found.into_iter().map(JobId).collect())
     }
@@ -80,7 +80,7 @@ impl Store {
             .order_by_asc(C::NotBefore)
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         let commits = ripe.iter().map(|task| self.commit(ripened(*task)));
         let mut needs = Vec::new();
@@ -104,7 +104,7 @@ impl Store {
             .filter(C::ExpiresAt.lte(micros(now)))
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         let each = old
             .iter()
@@ -121,7 +121,7 @@ impl Store {
             .filter(C::JobId.lt(id_at(before)))
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         let each = old.iter().map(|(account, key)| {
             Expr::col(C::AccountId).eq(account.as_str()).and(Expr::col(C::IdempotencyKey).eq(key.as_str()))
@@ -155,7 +155,7 @@ impl Store {
             .filter(C::TaskId.in_subquery(tasks))
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         let each = found.iter().map(|(task, epoch, first, stream)| {
             Expr::col(C::TaskId)

@@ -227,7 +227,7 @@ impl NewJob {
         };
         write_task(&mut row, &task, now);
         to.rows.events.push(row::event::Model {
-            id: EventId::new().0,
+            id: EventId::at(now).0,
             at: micros(now),
             job_id: self.id.0,
             task_id: row.id,

@@ -70,10 +70,10 @@ impl Store {
         // One short read of an index for each status: several in one would sort all jobs that have them.
         let mut found = Vec::new();
         for status in &page.statuses {
-            found.append(&mut query.clone().filter(C::Status.eq(status.as_str())).all(self.reader()).await?);
+            found.append(&mut query.clone().filter(C::Status.eq(status.as_str())).all(self.hints()).await?);
         }
         if page.statuses.is_empty() {
-            found = query.all(self.reader()).await?;
+            found = query.all(self.hints()).await?;
         }
         found.sort_by_key(|job| std::cmp::Reverse(job.id));
         found.dedup_by_key(|job| job.id);
@@ -115,7 +115,7 @@ impl Store {
         who: Option<&AccountId>,
         since: Timestamp,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
-        let db = self.reader();
+        let db = self.hints();
         let mut counts = BTreeMap::new();
         for counted in [live(who), recent(who, since)] {
             for row in db.query_all_raw(db.get_database_backend().build(&counted)).await? {

@@ -25,12 +25,15 @@ mod meter;
 pub(crate) mod needs;
 mod open;
 pub(crate) mod overview;
+mod reader;
 mod recent;
 pub(crate) mod row;
 mod seen;
+mod server;
 mod sqlite;
 #[cfg(test)]
 mod suite;
+mod tables;
 pub(crate) mod tasks;
 pub(crate) mod workers;
 mod writer;
@@ -38,28 +41,69 @@ mod writer;
 use std::{sync::Arc, time::Instant};
 
 use ffleet_protocol::Timestamp;
-use sea_orm::DatabaseConnection;
+use ffleet_settings::SecretReaders;
 
 pub use commit::Conflicting;
 pub use error::StoreError;
 pub use meter::Meter;
+pub(crate) use reader::Reader;
+pub use server::Finding;
+
+use crate::config::Database;
 
 /// The database of an installation.
 #[derive(Debug, Clone)]
 pub struct Store {
-    readers: DatabaseConnection,
-    writer: writer::Writer,
+    readers: Reader,
+    hints: Reader,
+    writing: Writing,
+    clock: clock::Clock,
     recent: recent::Recent,
+    findings: Arc<[Finding]>,
     meter: Arc<Meter>,
     /// Marks the events that this process wrote, so that it need not hear of them again.
     source: i64,
 }
 
+/// The way in which commits reach the database.
+#[derive(Debug, Clone)]
+enum Writing {
+    /// SQLite has one writer.
+    File(writer::Writer),
+    /// A server has many, here and in other coordinators.
+    Server(server::Writer),
+}
+
+/// Who writes to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writers {
+    /// This process alone, one commit after the other: a guard that held when it was looked at holds.
+    One,
+    /// Others as well, at the same time: what is guarded has to be written too.
+    Many,
+}
+
 impl Store {
     /// Connects to `url`, such as `sqlite:///var/lib/ffleet/ffleet.db`, makes the database if it is not there, and brings
     /// its tables up to date.
+    ///
+    /// # Errors
+    /// When it cannot be used; the message says why and what to do.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        open::open(url).await
+        let database = Database { url: url.to_owned(), ..Database::default() };
+        Self::connect(&database, SecretReaders::OwnerOnly).await
+    }
+
+    /// The same as configured; `readers` says who may be able to read the file of the password.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn connect(database: &Database, readers: SecretReaders) -> Result<Self, StoreError> {
+        if server::is_server(&database.url) {
+            server::open(database, readers).await
+        } else {
+            open::open(&database.url).await
+        }
     }
 
     /// How much it has been asked.
@@ -68,9 +112,28 @@ impl Store {
         &self.meter
     }
 
-    /// For reading.
-    pub(crate) fn reader(&self) -> &DatabaseConnection {
+    /// What about the database endangers a promise.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// For reading what was written before, by whomever.
+    pub(crate) fn reader(&self) -> &Reader {
         &self.readers
+    }
+
+    /// For lists, and whatever is only a hint: on a cluster it may be a moment old, and waits for nobody.
+    pub(crate) fn hints(&self) -> &Reader {
+        &self.hints
+    }
+
+    /// Who else writes.
+    pub(crate) fn writers(&self) -> Writers {
+        match self.writing {
+            Writing::File(_) => Writers::One,
+            Writing::Server(_) => Writers::Many,
+        }
     }
 
     /// Writes if every guard of the commit holds. `Ok` means durable.
@@ -78,23 +141,42 @@ impl Store {
         for event in &mut commit.rows.events {
             event.source = self.source;
         }
-        match tokio::time::timeout(clock::PATIENCE, self.writer.commit(commit)).await {
+        let written = async {
+            match &self.writing {
+                Writing::File(writer) => writer.commit(commit).await,
+                Writing::Server(writer) => writer.commit(commit).await,
+            }
+        };
+        match tokio::time::timeout(clock::PATIENCE, written).await {
             Ok(result) => result,
             Err(_) => Err(StoreError::Unavailable("the database took too long to write".to_owned())),
         }
     }
 
-    /// The store's time: the only one that sets and expires leases. SQLite has no clock but its process's.
+    /// The store's time: the only one that sets and expires leases.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(clock::now())
+        self.clock.now(&self.hints).await
+    }
+
+    /// The store's time as far as it is known without asking.
+    #[must_use]
+    pub fn known_now(&self) -> Timestamp {
+        self.clock.known().unwrap_or_else(clock::own)
+    }
+
+    fn health(&self) -> &health::Health {
+        match &self.writing {
+            Writing::File(writer) => writer.health(),
+            Writing::Server(writer) => writer.health(),
+        }
     }
 
     /// Whether the database can be written, asked through the same writer as everything else. Where nothing has been
     /// written lately, something is.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        let touch = self.writer.health().is_stale(Instant::now());
+        let touch = self.health().is_stale(Instant::now());
         self.commit(commit::Commit { touch, ..commit::Commit::default() }).await?;
-        match self.writer.health().trouble(Instant::now()) {
+        match self.health().trouble(Instant::now()) {
             None => Ok(()),
             Some(cause) => Err(StoreError::Unavailable(cause)),
         }

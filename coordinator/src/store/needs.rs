@@ -3,7 +3,7 @@
 use std::sync::{Arc, RwLock};
 
 use ffleet_protocol::job::Need;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
 
 use super::{
     Store, StoreError,
@@ -33,28 +33,16 @@ impl Needs {
         }
     }
 
-    /// Every need, with those that another coordinator may have added: one read of the newest row's id.
+    /// Every need, with those that another coordinator may have added. They are counted: on a cluster each node gives ids of
+    /// its own, so that a new one need not have the highest.
     pub(crate) async fn all(&self, store: &Store) -> Result<Arc<Vec<(i64, Need)>>, StoreError> {
         let known = self.known();
-        let newest: Option<i64> = row::need::Entity::find()
-            .select_only()
-            .column(row::need::Column::Id)
-            .order_by_desc(row::need::Column::Id)
-            .limit(1)
-            .into_tuple()
-            .one(store.reader())
-            .await?;
-        let last = known.last().map(|(id, _)| *id);
-        if newest == last {
+        if row::need::Entity::find().count(store.reader()).await? == known.len() as u64 {
             return Ok(known);
         }
-        let fresh = row::need::Entity::find()
-            .filter(row::need::Column::Id.gt(last.unwrap_or(0)))
-            .order_by_asc(row::need::Column::Id)
-            .all(store.reader())
-            .await?;
-        let mut all = (*known).clone();
-        for row in fresh {
+        let rows = row::need::Entity::find().order_by_asc(row::need::Column::Id).all(store.reader()).await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
             let need = need_from_key(&row.canonical).map_err(|error| StoreError::corrupt(row.id, error))?;
             all.push((row.id, need));
         }

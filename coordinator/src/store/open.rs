@@ -1,4 +1,4 @@
-//! Opening a database: connections, durability, tables.
+//! Opening a database of SQLite: connections, durability, tables.
 
 use std::{
     fs::OpenOptions,
@@ -11,11 +11,16 @@ use std::{
 
 use ffleet_migrations::{Migrator, MigratorTrait};
 use rusqlite::{Connection, OpenFlags};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement, sqlx::sqlite,
-};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite};
 
-use super::{Meter, Store, StoreError, checkpoint, recent::Recent, writer::Writer};
+use super::{
+    Meter, Store, StoreError, Writing, checkpoint,
+    clock::Clock,
+    reader::Reader,
+    recent::Recent,
+    tables::{Tables, judge},
+    writer::Writer,
+};
 
 /// Connections that read at the same time. Each has a thread and a cache of its own.
 const READERS: u32 = 4;
@@ -30,7 +35,8 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     let Some(path) = sqlite_path(url) else {
         return Err(StoreError::Unavailable(format!(
-            "database.url {:?} is not supported; expected sqlite:///path/to/ffleet.db",
+            "database.url {:?} is not supported; expected sqlite:///path/to/ffleet.db, \
+             mysql://USER@HOST/DATABASE or postgres://USER@HOST/DATABASE",
             without_password(url)
         )));
     };
@@ -48,7 +54,17 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     let large = checkpoint::Large::default();
     checkpoint::start(own(path, READER_CACHE)?, Arc::downgrade(&meter), large.clone())?;
     let writer = Writer::start(own(path, WRITER_CACHE)?, meter.clone(), large)?;
-    Ok(Store { readers, writer, recent: Recent::default(), meter, source: rand::random() })
+    let readers = Reader::File(readers);
+    Ok(Store {
+        hints: readers.clone(),
+        readers,
+        writing: Writing::File(writer),
+        clock: Clock::default(),
+        recent: Recent::default(),
+        findings: Arc::default(),
+        meter,
+        source: rand::random(),
+    })
 }
 
 fn sqlite_path(url: &str) -> Option<&str> {
@@ -131,45 +147,15 @@ fn refuse_other_files(path: &Path) -> Result<(), StoreError> {
     ))
 }
 
-/// A newer coordinator may have changed the tables in ways that this one would undo, and another program's tables are not
-/// ours to add to.
-///
 /// Looked at by a connection of its own that changes nothing: even the way of keeping a journal is written into the file.
 async fn refuse_other_tables(path: &str) -> Result<(), StoreError> {
     let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=ro");
     let file = PathBuf::from(path);
     options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| sqlite.filename(&file));
     let database = Database::connect(options).await?;
-    let judged = judge_tables(path, &database).await;
+    let judged = judge(path, &database, &Tables::SQLITE).await;
     database.close().await?;
     judged
-}
-
-async fn judge_tables(path: &str, database: &DatabaseConnection) -> Result<(), StoreError> {
-    let texts = async |statement: &str| -> Result<Vec<String>, DbErr> {
-        let rows = database.query_all_raw(Statement::from_string(DbBackend::Sqlite, statement)).await?;
-        rows.iter().map(|row| row.try_get_by_index(0)).collect()
-    };
-    let tables = texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").await?;
-    if tables.is_empty() {
-        return Ok(());
-    }
-    if !tables.iter().any(|name| name == "seaql_migrations") {
-        return Err(StoreError::Unavailable(format!(
-            "{path} holds the tables of another program ({}); set database.url to a file of its own",
-            tables[0]
-        )));
-    }
-    let known = Migrator::migrations();
-    let applied = texts("SELECT version FROM seaql_migrations ORDER BY version").await?;
-    match applied.iter().find(|version| !known.iter().any(|known| known.name() == version.as_str())) {
-        None => Ok(()),
-        Some(newer) => Err(StoreError::Unavailable(format!(
-            "{path} was used by a newer version of ffleet-coordinator (its tables have {newer}, which this one, {}, does \
-             not know); install that version, or restore the copy of the database from before",
-            env!("CARGO_PKG_VERSION")
-        ))),
-    }
 }
 
 /// WAL needs shared memory between the connections, which a network file system does not give: it would corrupt silently.

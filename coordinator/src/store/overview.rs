@@ -9,7 +9,7 @@ use ffleet_protocol::{
     state::TaskStatus,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Alias, Expr, ExprTrait, Func, Query, SelectStatement},
 };
 use uuid::Uuid;
@@ -177,7 +177,7 @@ impl Store {
     /// How many tasks of everybody, or of one requester who has `held` tasks with workers, wait; counting stops above
     /// `most`.
     pub(crate) async fn count_waiting(&self, who: Option<&AccountId>, most: u64, held: u64) -> Result<u64, StoreError> {
-        let db = self.reader();
+        let db = self.hints();
         let held = if who.is_some() { held } else { 0 };
         let mut sum = 0;
         for statement in counts_of_waiting(who, most + held + 1) {
@@ -190,7 +190,7 @@ impl Store {
 
     /// The latest `limit` ends of everybody's jobs, or of one requester's.
     pub(crate) async fn ended(&self, who: Option<&AccountId>, limit: u64) -> Result<Vec<JobRow>, StoreError> {
-        ended(who).limit(limit).all(self.reader()).await?.into_iter().map(JobRow::read).collect()
+        ended(who).limit(limit).all(self.hints()).await?.into_iter().map(JobRow::read).collect()
     }
 
     /// How far tasks are, as their workers told last.
@@ -201,7 +201,7 @@ impl Store {
             .columns([O::TaskId, O::Progress])
             .filter(O::TaskId.is_in(tasks.iter().map(|task| task.0)))
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         let told = found.into_iter().filter_map(|(task, text)| Some((TaskId(task), text?)));
         told.map(|(task, text)| Ok((task, from_json(task, &text)?))).collect()
@@ -215,19 +215,19 @@ impl Store {
             .columns([A::TaskId, A::Epoch, A::ClaimedAt])
             .filter(A::TaskId.is_in(tasks.iter().map(|task| task.0)))
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         found.into_iter().map(|(task, epoch, at)| Ok(((TaskId(task), count(epoch)?), moment(at)?))).collect()
     }
 
     async fn heads(&self, query: Select<row::task::Entity>) -> Result<Vec<Head>, StoreError> {
-        query.into_model::<HeadRow>().all(self.reader()).await?.iter().map(Head::read).collect()
+        query.into_model::<HeadRow>().all(self.hints()).await?.iter().map(Head::read).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::{ConnectionTrait, QueryTrait, Statement};
+    use sea_orm::{QueryTrait, Statement};
 
     use super::*;
 

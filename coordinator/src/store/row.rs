@@ -5,12 +5,16 @@ use sea_orm::{DbErr, QueryResult, Value};
 
 /// A row, as far as whole ones are written and read.
 pub(crate) trait Row: Sized {
+    /// Its table.
+    const TABLE: &'static str;
     /// Its columns, in their order.
     const COLUMNS: &'static [&'static str];
     /// The statement that inserts one, or `TOGETHER` at once.
     fn insert(together: bool) -> &'static str;
     /// Its values, in the order of the columns.
     fn values(&self) -> Vec<&dyn ToSql>;
+    /// The same for the query builder.
+    fn bound(&self) -> Vec<Value>;
     /// The columns in which it differs from another one, with its values.
     fn unlike(&self, other: &Self) -> Vec<(&'static str, Value)>;
     /// Reads it from columns with this prefix.
@@ -75,6 +79,7 @@ macro_rules! table {
             impl ActiveModelBehavior for ActiveModel {}
 
             impl super::Row for Model {
+                const TABLE: &'static str = $table;
                 const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
 
                 fn insert(together: bool) -> &'static str {
@@ -86,6 +91,10 @@ macro_rules! table {
 
                 fn values(&self) -> Vec<&dyn rusqlite::ToSql> {
                     vec![$(&self.$field),+]
+                }
+
+                fn bound(&self) -> Vec<sea_orm::Value> {
+                    vec![$(self.$field.clone().into()),+]
                 }
 
                 fn unlike(&self, other: &Self) -> Vec<(&'static str, sea_orm::Value)> {

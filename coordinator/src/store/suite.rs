@@ -1,8 +1,12 @@
-//! What every database must do. Another database adds one line at the end.
+//! What every database must do, whichever node of it is asked.
 
 mod bulk;
+mod lost;
+mod nodes;
 
 use std::collections::BTreeMap;
+
+use nodes::Nodes;
 
 use ffleet_protocol::{
     Timestamp,
@@ -11,10 +15,11 @@ use ffleet_protocol::{
     log::{Data, FollowRecord, LineEnd, Record},
     state::{CancelReason, JobStatus, Stream, TaskStatus},
 };
+use futures_util::StreamExt;
 use jiff::SignedDuration;
 
 use super::{
-    Conflicting, Store, StoreError,
+    Conflicting, Store, StoreError, Writers,
     commit::{Commit, Guard},
     idempotency::{Used, remember},
     jobs::{NewJob, NewTask, Retention},
@@ -56,13 +61,13 @@ fn new_job(spec: JobSpec, need_id: i64, fair_key: i64) -> NewJob {
     }
 }
 
-async fn make(store: &Store, job: NewJob) -> JobId {
+async fn make(store: &Nodes, job: NewJob) -> JobId {
     let id = job.id;
     store.commit(job.commit(&actor(), store.now().await.unwrap())).await.unwrap();
     id
 }
 
-async fn job(store: &Store) -> JobId {
+async fn job(store: &Nodes) -> JobId {
     make(store, new_job(spec(), 1, 1)).await
 }
 
@@ -77,21 +82,21 @@ fn quote(holder: &Holder, epoch: u32) -> Quote {
 /// The commit of an event on the only task of a job that was read.
 fn decided(seen: &SeenJob, event: &Event) -> Commit {
     let next = seen.tasks[0].task.on(event, seen.now, &policy()).unwrap();
-    transition(seen, &seen.tasks[0], &next, &actor(), KEEP).unwrap().0
+    transition(seen, &seen.tasks[0], &next, &actor(), KEEP, Writers::Many).unwrap().0
 }
 
-async fn happen(store: &Store, id: JobId, event: &Event) -> SeenJob {
+async fn happen(store: &Nodes, id: JobId, event: &Event) -> SeenJob {
     let seen = store.seen_job(id).await.unwrap().unwrap();
     store.commit(decided(&seen, event)).await.unwrap();
     store.seen_job(id).await.unwrap().unwrap()
 }
 
-async fn run(store: &Store, id: JobId, holder: &Holder) -> SeenJob {
+async fn run(store: &Nodes, id: JobId, holder: &Holder) -> SeenJob {
     happen(store, id, &Event::Claimed { holder: holder.clone() }).await;
     happen(store, id, &Event::Accepted { quote: quote(holder, 1) }).await
 }
 
-async fn a_commit_is_exclusive(store: &Store) {
+async fn a_commit_is_exclusive(store: &Nodes) {
     let id = job(store).await;
     let seen = store.seen_job(id).await.unwrap().unwrap();
     let claims = (0..16).map(|n| decided(&seen, &Event::Claimed { holder: holder(&format!("w{n}")) }));
@@ -103,6 +108,52 @@ async fn a_commit_is_exclusive(store: &Store) {
     assert_eq!(store.attempts(id).await.unwrap().values().map(Vec::len).sum::<usize>(), 1, "losers leave no attempt");
 }
 
+/// Commits that go together, and one of them that comes too late.
+async fn many_at_once_are_each_told_the_truth(store: &Nodes) {
+    let ids = futures_util::future::join_all((0..40).map(|_| job(store))).await;
+    let mut commits = Vec::new();
+    for id in &ids {
+        let seen = store.seen_job(*id).await.unwrap().unwrap();
+        commits.push(decided(&seen, &Event::Claimed { holder: holder("box") }));
+    }
+    happen(store, ids[7], &Event::Claimed { holder: holder("other") }).await;
+    let results = futures_util::future::join_all(commits.into_iter().map(|commit| store.commit(commit))).await;
+    let lost: Vec<usize> = (0..ids.len()).filter(|n| conflict(&results[*n]).is_some()).collect();
+    assert_eq!(lost, [7]);
+    for (index, id) in ids.iter().enumerate() {
+        let seen = store.seen_job(*id).await.unwrap().unwrap();
+        let by = if index == 7 { "other" } else { "box" };
+        assert_eq!(seen.tasks[0].task.state.holder().map(|holder| holder.worker.as_str()), Some(by), "{index}");
+        assert_eq!((seen.job.status, seen.tasks[0].task.epoch), (JobStatus::Assigned, 1));
+    }
+}
+
+/// An append reads the task and writes the output; an end reads the output and writes the task.
+async fn an_end_and_an_append_do_not_both_win(store: &Nodes) {
+    for _ in 0..20 {
+        let (id, who) = (job(store).await, holder("box"));
+        let seen = run(store, id, &who).await;
+        let task = seen.tasks[0].task.id;
+        let new = Appended { epoch: 1, next_seq: 2, stdout_bytes: 0, stdout_lost: false, progress: None };
+        let records = [record(1, Stream::Stderr, "x")];
+        let mut append = logs::append(task, &seen.tasks[0].output, &records, &new, seen.now).0;
+        append.guards.push(Guard::Held(task, 1, who.token));
+        let end = decided(&seen, &Event::LeaseLapsed { lapse: Lapse::Superseded });
+        let both = futures_util::future::join_all([store.commit(append), store.commit(end)]).await;
+        let won = both.iter().filter(|result| conflict(result).is_none()).count();
+        assert_eq!(won, 1, "{both:?}");
+    }
+}
+
+async fn names_are_told_apart_by_every_letter(store: &Nodes) {
+    let key: KeyId = "alice.key".parse().unwrap();
+    for nonce in ["Case", "case", "case ", "cäse", "case\u{301}"] {
+        let mut commit = Commit::default();
+        commit.use_nonce(&key, nonce, RequestId::new(), 1);
+        assert_eq!(conflict(&store.commit(commit).await), None, "{nonce:?}");
+    }
+}
+
 fn conflict(result: &Result<(), StoreError>) -> Option<Conflicting> {
     match result {
         Err(StoreError::Conflict(what)) => Some(*what),
@@ -111,7 +162,7 @@ fn conflict(result: &Result<(), StoreError>) -> Option<Conflicting> {
     }
 }
 
-async fn what_must_be_fresh_is_taken_once(store: &Store) {
+async fn what_must_be_fresh_is_taken_once(store: &Nodes) {
     let key: KeyId = "alice.key".parse().unwrap();
     let once = || {
         let mut commit = Commit::default();
@@ -133,7 +184,7 @@ async fn what_must_be_fresh_is_taken_once(store: &Store) {
     assert_eq!(store.idempotency(&alice(), "key-1").await.unwrap(), Some(used(first)));
 }
 
-async fn a_lost_guard_writes_nothing(store: &Store) {
+async fn a_lost_guard_writes_nothing(store: &Nodes) {
     let id = job(store).await;
     let seen = store.seen_job(id).await.unwrap().unwrap();
     let cancel = Event::CancelRequested { by: "alice".to_owned(), reason: CancelReason::Requested };
@@ -147,7 +198,7 @@ async fn a_lost_guard_writes_nothing(store: &Store) {
     assert_eq!(store.seen_job(id).await.unwrap().unwrap().job.status, JobStatus::Canceled);
 }
 
-async fn one_that_cannot_be_written_harms_no_other(store: &Store) {
+async fn one_that_cannot_be_written_harms_no_other(store: &Nodes) {
     let good: Vec<NewJob> = (0..8).map(|n| new_job(spec(), 1, n)).collect();
     let ids: Vec<JobId> = good.iter().map(|job| job.id).collect();
     let now = store.now().await.unwrap();
@@ -160,7 +211,7 @@ async fn one_that_cannot_be_written_harms_no_other(store: &Store) {
     assert_eq!(store.standing(&ids).await.unwrap().len(), 8);
 }
 
-async fn a_row_is_read_as_it_was_written(store: &Store) {
+async fn a_row_is_read_as_it_was_written(store: &Nodes) {
     let (id, who) = (job(store).await, holder("box"));
     let claimed = happen(store, id, &Event::Claimed { holder: who.clone() }).await;
     assert_eq!(claimed.tasks[0].task.state.holder(), Some(&who));
@@ -175,7 +226,7 @@ async fn a_row_is_read_as_it_was_written(store: &Store) {
     assert!(attempts[&task.id][0].end.is_some());
 }
 
-async fn a_fold_cannot_be_stale(store: &Store) {
+async fn a_fold_cannot_be_stale(store: &Nodes) {
     let mut two = new_job(spec(), 1, 1);
     two.tasks.push(NewTask { name: "second".to_owned(), need_id: 1, fair_key: 2 });
     let id = make(store, two).await;
@@ -186,7 +237,7 @@ async fn a_fold_cannot_be_stale(store: &Store) {
         .iter()
         .map(|task| {
             let next = task.task.on(&cancel, seen.now, &policy()).unwrap();
-            transition(&seen, task, &next, &actor(), KEEP).unwrap().0
+            transition(&seen, task, &next, &actor(), KEEP, Writers::Many).unwrap().0
         })
         .collect();
     let results = futures_util::future::join_all(commits.into_iter().map(|commit| store.commit(commit))).await;
@@ -194,13 +245,14 @@ async fn a_fold_cannot_be_stale(store: &Store) {
     assert_eq!(won, 1, "both tasks end on the same reading of the job: the second decides again");
 }
 
-async fn claims_come_in_order(store: &Store) {
+async fn claims_come_in_order(store: &Nodes) {
     let urgent = JobSpec { priority: 5, ..spec() };
     let mut expected = Vec::new();
     for (spec, need, turn) in [(urgent.clone(), 72, 9), (urgent, 71, 10), (spec(), 71, 1), (spec(), 72, 2)] {
         expected.push(make(store, new_job(spec, need, turn)).await);
     }
     make(store, new_job(spec(), 73, 0)).await;
+    store.settled().await;
     let found = store.claimable(&[71, 72], 10, None).await.unwrap();
     let jobs: Vec<JobId> = found.iter().map(super::claim::Candidate::job).collect();
     assert_eq!(jobs, expected, "priority, then turn; other needs are not looked at");
@@ -211,15 +263,17 @@ async fn claims_come_in_order(store: &Store) {
     assert_eq!(store.claimable(&[], 10, None).await.unwrap(), []);
 }
 
-async fn waiting_tasks_ripen(store: &Store) {
+async fn waiting_tasks_ripen(store: &Nodes) {
     let (id, who) = (make(store, new_job(spec(), 81, 1)).await, holder("box"));
     happen(store, id, &Event::Claimed { holder: who.clone() }).await;
     let reject = Event::Rejected { quote: quote(&who, 1), reason: "no space".to_owned() };
     let waits = happen(store, id, &reject).await;
+    store.settled().await;
     assert_eq!(store.claimable(&[81], 1, None).await.unwrap(), [], "it waits");
     assert_eq!(store.ripen(waits.now, 10).await.unwrap(), [] as [i64; 0]);
     let later = waits.now + SignedDuration::from_secs(6);
     assert_eq!(store.ripen(later, 10).await.unwrap(), [81]);
+    store.settled().await;
     assert_eq!(store.claimable(&[81], 1, None).await.unwrap().len(), 1);
     assert_eq!(store.ripen(later, 10).await.unwrap(), [] as [i64; 0], "once");
 }
@@ -229,7 +283,7 @@ fn record(seq: u64, stream: Stream, text: &str) -> Record {
     Record { seq, stream, at: Timestamp::UNIX_EPOCH, data: Data::Text(text.to_owned()), end }
 }
 
-async fn logs_keep_their_order(store: &Store) {
+async fn logs_keep_their_order(store: &Nodes) {
     let (id, who) = (job(store).await, holder("box"));
     let mut seen = run(store, id, &who).await;
     let task = seen.tasks[0].task.id;
@@ -278,7 +332,7 @@ async fn logs_keep_their_order(store: &Store) {
     assert_eq!(conflict(&store.commit(commit).await), Some(Conflicting::Task));
 }
 
-async fn a_claim_brings_each_grant_once(store: &Store) {
+async fn a_claim_brings_each_grant_once(store: &Nodes) {
     let (worker, token): (WorkerId, Token) = ("twice".parse().unwrap(), Token::new());
     for expected in [None, Some(Conflicting::Grant)] {
         let id = job(store).await;
@@ -291,7 +345,7 @@ async fn a_claim_brings_each_grant_once(store: &Store) {
     assert_eq!(store.granted(&worker, token).await.unwrap().len(), 1);
 }
 
-async fn needs_are_rows(store: &Store) {
+async fn needs_are_rows(store: &Nodes) {
     let need = |program: &str| Need {
         program: program.to_owned(),
         variables: ["Media".parse().unwrap()].into(),
@@ -309,7 +363,7 @@ async fn needs_are_rows(store: &Store) {
     assert_eq!(here.id(store, &need("ffprobe"), 0).await.unwrap(), other, "what is there already is no new one");
 }
 
-async fn pages_are_stable(store: &Store) {
+async fn pages_are_stable(store: &Nodes) {
     let labels: BTreeMap<String, String> = [("show".to_owned(), "pages".to_owned())].into();
     let mut made = Vec::new();
     for n in 0..5 {
@@ -320,6 +374,7 @@ async fn pages_are_stable(store: &Store) {
     let mut seen = Vec::new();
     let mut before = None;
     loop {
+        store.settled().await;
         let part = store.page(&Page { before, ..page.clone() }).await.unwrap();
         make(store, new_job(JobSpec { labels: labels.clone(), ..spec() }, 1, 9)).await;
         let Some(last) = part.last() else { break };
@@ -331,7 +386,7 @@ async fn pages_are_stable(store: &Store) {
     assert_eq!(store.page(&none).await.unwrap(), []);
 }
 
-async fn retention_leaves_nothing(store: &Store) {
+async fn retention_leaves_nothing(store: &Nodes) {
     let (id, who) = (job(store).await, holder("box"));
     let seen = run(store, id, &who).await;
     let task = seen.tasks[0].task.id;
@@ -342,6 +397,7 @@ async fn retention_leaves_nothing(store: &Store) {
     happen(store, id, &cancel).await;
     let ended = happen(store, id, &Event::LeaseLapsed { lapse: Lapse::Left }).await;
     assert_eq!(ended.job.status, JobStatus::Canceled);
+    store.settled().await;
     assert!(!store.expired(ended.now, 1_000).await.unwrap().contains(&id), "its time is not over");
     assert!(store.expired(ended.now + SignedDuration::from_hours(2), 1_000).await.unwrap().contains(&id));
     assert_eq!(store.purge_output(&[id], 10).await.unwrap(), 1);
@@ -349,38 +405,65 @@ async fn retention_leaves_nothing(store: &Store) {
     assert!(store.seen_job(id).await.unwrap().is_none() && store.output(task).await.unwrap().is_none());
     assert!(store.spec(id).await.unwrap().is_none() && store.attempts(id).await.unwrap().is_empty());
     let (first, last) = (EventId(uuid::Uuid::nil()), EventId(uuid::Uuid::max()));
+    store.settled().await;
     assert!(!store.events(first, last, None, 10_000).await.unwrap().iter().any(|event| event.job == id));
 }
 
-async fn a_second_start_finds_the_tables(store: &Store, url: &str) {
-    let again = Store::open(url).await.unwrap();
-    let id = job(store).await;
-    assert!(again.seen_job(id).await.unwrap().is_some());
+/// Coordinators that start together, one of them after another has died half way.
+async fn starts_together_find_the_tables(urls: &[String]) -> Vec<Store> {
+    // A file has one coordinator, which may be started again.
+    let at_once = if urls[0].starts_with("sqlite:") { 1 } else { 3 };
+    let starts: Vec<_> = urls.iter().cycle().take(3).map(|url| Store::open(url)).collect();
+    let stores: Vec<_> = futures_util::stream::iter(starts).buffered(at_once).map(Result::unwrap).collect().await;
+    let id = JobId::new();
+    let mut job = new_job(spec(), 1, 1);
+    job.id = id;
+    stores[0].commit(job.commit(&actor(), stores[0].now().await.unwrap())).await.unwrap();
+    assert!(stores[2].seen_job(id).await.unwrap().is_some());
+    stores
 }
 
 /// Everything, against one database.
-async fn exercise(store: Store, url: &str) {
-    a_commit_is_exclusive(&store).await;
-    what_must_be_fresh_is_taken_once(&store).await;
-    bulk::an_identity_is_one_jobs(&store).await;
-    bulk::a_repeated_job_is_told_from_others(&store).await;
-    a_lost_guard_writes_nothing(&store).await;
-    one_that_cannot_be_written_harms_no_other(&store).await;
-    a_row_is_read_as_it_was_written(&store).await;
-    a_fold_cannot_be_stale(&store).await;
-    claims_come_in_order(&store).await;
-    waiting_tasks_ripen(&store).await;
-    logs_keep_their_order(&store).await;
-    a_claim_brings_each_grant_once(&store).await;
-    needs_are_rows(&store).await;
-    pages_are_stable(&store).await;
-    retention_leaves_nothing(&store).await;
-    a_second_start_finds_the_tables(&store, url).await;
+async fn exercise(urls: &[String]) {
+    let store = &Nodes::of(starts_together_find_the_tables(urls).await);
+    a_commit_is_exclusive(store).await;
+    what_must_be_fresh_is_taken_once(store).await;
+    bulk::an_identity_is_one_jobs(store).await;
+    bulk::a_repeated_job_is_told_from_others(store).await;
+    a_lost_guard_writes_nothing(store).await;
+    one_that_cannot_be_written_harms_no_other(store).await;
+    many_at_once_are_each_told_the_truth(store).await;
+    a_row_is_read_as_it_was_written(store).await;
+    a_fold_cannot_be_stale(store).await;
+    an_end_and_an_append_do_not_both_win(store).await;
+    claims_come_in_order(store).await;
+    waiting_tasks_ripen(store).await;
+    logs_keep_their_order(store).await;
+    a_claim_brings_each_grant_once(store).await;
+    needs_are_rows(store).await;
+    names_are_told_apart_by_every_letter(store).await;
+    pages_are_stable(store).await;
+    retention_leaves_nothing(store).await;
+    store.probe().await.unwrap();
 }
 
 #[tokio::test]
 async fn sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}/ffleet.db", folder.path().display());
-    exercise(Store::open(&url).await.unwrap(), &url).await;
+    exercise(&[format!("sqlite://{}/ffleet.db", folder.path().display())]).await;
+}
+
+#[tokio::test]
+async fn mariadb() {
+    exercise(&[nodes::mariadb().await]).await;
+}
+
+#[tokio::test]
+async fn galera_with_writers_on_all_nodes() {
+    exercise(&nodes::galera().await).await;
+}
+
+#[tokio::test]
+async fn postgres() {
+    exercise(&[nodes::postgres().await]).await;
 }

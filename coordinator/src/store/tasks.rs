@@ -13,7 +13,7 @@ use sea_orm::{
 };
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, Writers,
     change::Change,
     commit::{Awaited, Commit, Guard},
     convert::{from_json, micros, read_task, to_json, write_task},
@@ -85,7 +85,7 @@ impl Store {
             .order_by_asc(order)
             .limit(limit)
             .into_tuple()
-            .all(self.reader())
+            .all(self.hints())
             .await?;
         Ok(found.into_iter().map(|(task, job)| (TaskId(task), JobId(job))).collect())
     }
@@ -110,7 +110,8 @@ pub(crate) struct Decided {
 }
 
 /// The commit of one transition: the task under its version, the job that folds over it under its own, the attempt, and the
-/// event; the output's row is guarded because the decision read it. A renewed lease is no transition: it writes the task
+/// event; the output's row is guarded because the decision read it, and written where others may write at the same time: an
+/// append reads the task and writes the output, an end the other way round. A renewed lease is no transition: it writes the task
 /// alone.
 pub(crate) fn transition(
     seen: &SeenJob,
@@ -118,6 +119,7 @@ pub(crate) fn transition(
     next: &Next,
     actor: &Actor,
     keep: Retention,
+    writers: Writers,
 ) -> Result<(Commit, Decided), StoreError> {
     let mut commit = Commit::default();
     let mut row = task.row.clone();
@@ -137,6 +139,10 @@ pub(crate) fn transition(
             output = renumbered(&task.output, &next.task);
             let change = Change::of("task_output", row::output::Column::TaskId, row.id);
             commit.changes.push(change.becomes(&task.output, &output));
+        } else if writers == Writers::Many {
+            output.version += 1;
+            let change = Change::of("task_output", row::output::Column::TaskId, row.id);
+            commit.changes.push(change.next(task.output.version));
         }
     }
     let mut after = seen.clone();
@@ -207,7 +213,7 @@ fn fold_job(after: &mut SeenJob, next: &Next, keep: Retention, commit: &mut Comm
 fn event(job: &JobRow, task: &SeenTask, next: &Next, actor: &Actor, now: Timestamp) -> row::event::Model {
     let holder = next.task.state.holder().or_else(|| task.task.state.holder());
     row::event::Model {
-        id: EventId::new().0,
+        id: EventId::at(now).0,
         at: micros(now),
         job_id: job.id.0,
         task_id: task.row.id,

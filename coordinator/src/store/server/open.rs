@@ -1,0 +1,184 @@
+//! Opening a database of a server: connections, what its settings promise, tables.
+
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ffleet_migrations::{Migrator, MigratorTrait};
+use ffleet_settings::{SecretReaders, read_secret_file};
+use sea_orm::{DatabaseConnection, SqlxMySqlConnector, SqlxPostgresConnector};
+use secrecy::ExposeSecret;
+use sqlx::{
+    mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlSslMode},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+
+use super::{
+    super::{
+        Meter, Store, StoreError, Writing,
+        clock::Clock,
+        reader::Reader,
+        recent::Recent,
+        tables::{Tables, judge},
+    },
+    link::{Link, Purpose, Target, failed},
+    reader::Links,
+    settings::{Finding, findings},
+    writer::Writer,
+};
+use crate::config::{Database, Verify};
+
+/// Statements that stay prepared with each connection.
+const PREPARED: usize = 512;
+/// Coordinators that start together may be in each other's way; one that dies half way leaves the rest to the others.
+const MIGRATING: Duration = Duration::from_secs(60);
+
+/// Whether this is the address of a server.
+pub(in crate::store) fn is_server(url: &str) -> bool {
+    ["mysql://", "mariadb://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// Where to connect, as configured.
+pub(in crate::store) fn target(database: &Database, readers: SecretReaders) -> Result<Target, StoreError> {
+    let bad = |error: sqlx::Error| StoreError::Unavailable(format!("database.url is not understood: {error}"));
+    let password = match &database.password_file {
+        Some(path) => Some(
+            read_secret_file(path, readers)
+                .map_err(|error| StoreError::Unavailable(format!("`database.password_file`: {error}")))?,
+        ),
+        None => None,
+    };
+    let password = password.as_ref().map(|secret| secret.expose_secret().trim_end().to_owned());
+    let tls = &database.tls;
+    let rest = database.url.split_once("://").map_or("", |(_, rest)| rest);
+    if database.url.starts_with("postgres") {
+        let mut options = PgConnectOptions::from_str(&database.url).map_err(bad)?.statement_cache_capacity(PREPARED);
+        if let Some(password) = &password {
+            options = options.password(password);
+        }
+        options = match tls.verify {
+            Verify::Off => options,
+            Verify::Encrypt => options.ssl_mode(PgSslMode::Require),
+            Verify::Ca => options.ssl_mode(PgSslMode::VerifyCa),
+            Verify::Full => options.ssl_mode(PgSslMode::VerifyFull),
+        };
+        if let Some(ca) = &tls.ca {
+            options = options.ssl_root_cert(ca);
+        }
+        if let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) {
+            options = options.ssl_client_cert(certificate).ssl_client_key(key);
+        }
+        return Ok(Target::Postgres(options));
+    }
+    let mut options = MySqlConnectOptions::from_str(&format!("mysql://{rest}"))
+        .map_err(bad)?
+        .statement_cache_capacity(PREPARED)
+        .charset("utf8mb4")
+        .pipes_as_concat(false);
+    if let Some(password) = &password {
+        options = options.password(password);
+    }
+    options = match tls.verify {
+        Verify::Off => options,
+        Verify::Encrypt => options.ssl_mode(MySqlSslMode::Required),
+        Verify::Ca => options.ssl_mode(MySqlSslMode::VerifyCa),
+        Verify::Full => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+    };
+    if let Some(ca) = &tls.ca {
+        options = options.ssl_ca(ca);
+    }
+    if let (Some(certificate), Some(key)) = (&tls.certificate, &tls.key) {
+        options = options.ssl_client_cert(certificate).ssl_client_key(key);
+    }
+    Ok(Target::MySql(options))
+}
+
+/// Connects, refuses what cannot work, and brings the tables up to date.
+pub(in crate::store) async fn open(database: &Database, readers: SecretReaders) -> Result<Store, StoreError> {
+    let target = Arc::new(target(database, readers)?);
+    let found = check(&target).await?;
+    if let Some(fatal) = found.iter().find(|finding| finding.fatal) {
+        return Err(StoreError::Unavailable(format!("{}: {}; {}", target.place(), fatal.what, fatal.fix)));
+    }
+    for finding in &found {
+        tracing::warn!(fix = finding.fix, "{}", finding.what);
+    }
+    migrate(&target).await?;
+    let meter = Arc::new(Meter::default());
+    let most = database.connections.max(2) as usize;
+    let reader = |purpose| -> Result<Reader, StoreError> {
+        Ok(Reader::Server(target.backend(), Links::new(target.clone(), purpose, most)?, meter.clone()))
+    };
+    Ok(Store {
+        readers: reader(Purpose::Causal)?,
+        hints: reader(Purpose::Plain)?,
+        writing: Writing::Server(Writer::start(target.clone(), most, meter.clone())),
+        clock: Clock::default(),
+        recent: Recent::default(),
+        findings: found.into(),
+        meter,
+        source: rand::random(),
+    })
+}
+
+/// What the server's settings endanger.
+pub(in crate::store) async fn check(target: &Target) -> Result<Vec<Finding>, StoreError> {
+    let cannot = |error: sqlx::Error| {
+        StoreError::Unavailable(format!(
+            "cannot connect to {}: {error}; check `database.url`, that the server runs, and that this user may come from here",
+            target.place()
+        ))
+    };
+    let mut link = Link::open(target, Purpose::Plain).await.map_err(cannot)?;
+    let found = findings(&mut link).await.map_err(failed)?;
+    link.close().await.map_err(failed)?;
+    Ok(found)
+}
+
+/// Brings the tables up to date. Every statement can be run again, so that it does not matter where another coordinator
+/// that does the same is, or where one has died.
+pub(in crate::store) async fn migrate(target: &Target) -> Result<(), StoreError> {
+    let until = Instant::now() + MIGRATING;
+    loop {
+        match migrate_once(target).await {
+            Ok(()) => return Ok(()),
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) if Instant::now() >= until => return Err(error),
+            Err(error) => {
+                tracing::info!(%error, "the tables are being changed by somebody else as well; trying again");
+                tokio::time::sleep(Duration::from_millis(rand::random_range(50..500))).await;
+            }
+        }
+    }
+}
+
+async fn migrate_once(target: &Target) -> Result<(), StoreError> {
+    let db = migrating(target).await.map_err(failed)?;
+    let done = async {
+        let tables = match target {
+            Target::MySql(_) => Tables::MARIADB,
+            Target::Postgres(_) => Tables::POSTGRES,
+        };
+        judge(&target.place(), &db, &tables).await?;
+        Ok(Migrator::up(&db, None).await?)
+    }
+    .await;
+    db.close().await?;
+    done
+}
+
+/// A migration's statements follow each other over one connection.
+async fn migrating(target: &Target) -> Result<DatabaseConnection, sqlx::Error> {
+    Ok(match target {
+        Target::MySql(options) => {
+            let pool = MySqlPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+        }
+        Target::Postgres(options) => {
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+        }
+    })
+}

@@ -1,0 +1,228 @@
+//! Whether a server keeps the promises that are made in its name.
+
+use std::collections::HashMap;
+
+use sea_orm::DbBackend;
+
+use super::link::Link;
+
+/// Something about the database that endangers a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is, and what it endangers.
+    pub what: String,
+    /// What to do.
+    pub fix: String,
+    /// Whether nothing can be done with the database as it is.
+    pub fatal: bool,
+}
+
+/// The oldest MariaDB whose behaviour is relied on.
+const OLDEST: (u32, u32) = (10, 11);
+
+/// Reads the settings and judges them.
+pub(in crate::store) async fn findings(link: &mut Link) -> Result<Vec<Finding>, sqlx::Error> {
+    let (backend, sql) = match link {
+        Link::MySql(_) => (
+            DbBackend::MySql,
+            "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES UNION ALL \
+             SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE \
+             'wsrep%' UNION ALL SELECT 'version()', VERSION()",
+        ),
+        Link::Postgres(_) => (DbBackend::Postgres, "SELECT name, setting FROM pg_settings"),
+    };
+    let mut settings = HashMap::new();
+    for row in link.rows(sql, Vec::new()).await? {
+        let texts = row.try_get_by_index::<String>(0).and_then(|name| Ok((name, row.try_get_by_index::<String>(1)?)));
+        // Values that are no text are none that is judged.
+        settings.extend(texts);
+    }
+    Ok(match backend {
+        DbBackend::Postgres => postgres(&settings),
+        _ => mariadb(&settings),
+    })
+}
+
+fn finding(fatal: bool, what: impl Into<String>, fix: impl Into<String>) -> Finding {
+    Finding { what: what.into(), fix: fix.into(), fatal }
+}
+
+fn mariadb(settings: &HashMap<String, String>) -> Vec<Finding> {
+    let get = |name: &str| settings.get(name).map_or("", String::as_str);
+    let is = |name: &str, value: &str| get(name).eq_ignore_ascii_case(value);
+    let mut found = Vec::new();
+    let version = get("version()");
+    let mut numbers = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if !version.to_ascii_lowercase().contains("mariadb") {
+        found.push(finding(
+            true,
+            format!("the server is {version:?}, not MariaDB"),
+            "use MariaDB 10.11 or later, PostgreSQL, or SQLite",
+        ));
+    } else if number < OLDEST {
+        let what = format!("MariaDB {version} is older than {}.{}", OLDEST.0, OLDEST.1);
+        found.push(finding(true, what, "upgrade MariaDB to 10.11 or later"));
+    }
+    if !is("innodb_flush_log_at_trx_commit", "1") {
+        found.push(finding(
+            false,
+            format!(
+                "innodb_flush_log_at_trx_commit is {}: what was acknowledged can be lost when the server's machine fails",
+                get("innodb_flush_log_at_trx_commit")
+            ),
+            "set innodb_flush_log_at_trx_commit = 1 in the server's configuration and restart it, or SET GLOBAL it",
+        ));
+    }
+    if is("log_bin", "ON") && !is("sync_binlog", "1") {
+        found.push(finding(
+            false,
+            format!(
+                "sync_binlog is {}: after a failure the binary log may lack commits that were acknowledged",
+                get("sync_binlog")
+            ),
+            "set sync_binlog = 1",
+        ));
+    }
+    if is("innodb_doublewrite", "OFF") {
+        found.push(finding(
+            false,
+            "innodb_doublewrite is off: a page that was half written cannot be restored",
+            "set innodb_doublewrite = ON, unless the file system writes whole pages",
+        ));
+    }
+    if get("max_allowed_packet").parse::<u64>().is_ok_and(|bytes| bytes < 16 * 1024 * 1024) {
+        found.push(finding(
+            false,
+            format!(
+                "max_allowed_packet is {} bytes: large submits and logs would be refused",
+                get("max_allowed_packet")
+            ),
+            "set max_allowed_packet = 16M or more",
+        ));
+    }
+    if is("wsrep_on", "ON") {
+        galera(&get, &is, &mut found);
+    }
+    found
+}
+
+fn galera<'a>(get: &impl Fn(&str) -> &'a str, is: &impl Fn(&str, &str) -> bool, found: &mut Vec<Finding>) {
+    if !is("wsrep_cluster_status", "Primary") {
+        found.push(finding(
+            true,
+            format!("this Galera node is {:?}: it has no quorum", get("wsrep_cluster_status")),
+            "start the other nodes, or see \"quorum lost\" in docs/high-availability.md",
+        ));
+    } else if !is("wsrep_ready", "ON") || get("wsrep_local_state") != "4" {
+        found.push(finding(
+            true,
+            format!("this Galera node is not in step with its cluster (state {:?})", get("wsrep_local_state_comment")),
+            "wait until it is Synced; have the load balancer check wsrep_ready, as deploy/haproxy does",
+        ));
+    }
+    if !is("binlog_format", "ROW") {
+        found.push(finding(
+            true,
+            format!("binlog_format is {}: Galera replicates rows only", get("binlog_format")),
+            "set binlog_format = ROW on every node",
+        ));
+    }
+    if get("innodb_autoinc_lock_mode") != "2" {
+        found.push(finding(
+            false,
+            format!(
+                "innodb_autoinc_lock_mode is {}: inserts can deadlock under Galera",
+                get("innodb_autoinc_lock_mode")
+            ),
+            "set innodb_autoinc_lock_mode = 2 on every node",
+        ));
+    }
+    if get("wsrep_osu_method") != "TOI" {
+        found.push(finding(
+            false,
+            format!("wsrep_OSU_method is {}: tables would be changed at one node only", get("wsrep_osu_method")),
+            "set wsrep_OSU_method = TOI",
+        ));
+    }
+    if is("wsrep_certify_nonpk", "OFF") {
+        found.push(finding(
+            false,
+            "wsrep_certify_nonPK is off: tables without a primary key are not kept apart",
+            "set wsrep_certify_nonPK = ON",
+        ));
+    }
+    let size = get("wsrep_cluster_size").parse::<u32>().unwrap_or(0);
+    if (1..3).contains(&size) {
+        found.push(finding(
+            false,
+            format!("the cluster has {size} node(s): with fewer than three, the loss of one ends the quorum"),
+            "bring the other nodes back, or add an arbitrator (garbd)",
+        ));
+    }
+}
+
+fn postgres(settings: &HashMap<String, String>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+        let value = settings.get(name).map_or("", String::as_str);
+        let good = value == "on" || name == "synchronous_commit" && value.starts_with("remote_");
+        if !good {
+            let what = format!("{name} is {value}: what was acknowledged can be lost when the server's machine fails");
+            found.push(finding(false, what, format!("set {name} = on in postgresql.conf and reload")));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(changes: &[(&str, &str)]) -> Vec<(String, bool)> {
+        let good = [
+            ("version()", "10.11.14-MariaDB-0+deb12u2"),
+            ("innodb_flush_log_at_trx_commit", "1"),
+            ("log_bin", "OFF"),
+            ("innodb_doublewrite", "ON"),
+            ("max_allowed_packet", "16777216"),
+            ("wsrep_on", "ON"),
+            ("wsrep_cluster_status", "Primary"),
+            ("wsrep_ready", "ON"),
+            ("wsrep_local_state", "4"),
+            ("binlog_format", "ROW"),
+            ("innodb_autoinc_lock_mode", "2"),
+            ("wsrep_osu_method", "TOI"),
+            ("wsrep_cluster_size", "3"),
+        ];
+        let all = good.iter().chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        mariadb(&all.collect()).into_iter().map(|finding| (finding.what, finding.fatal)).collect()
+    }
+
+    #[test]
+    fn what_endangers_a_promise_is_named() {
+        assert_eq!(judged(&[]), []);
+        for (name, value, said, fatal) in [
+            ("version()", "10.6.12-MariaDB", "older than 10.11", true),
+            ("version()", "8.0.36", "not MariaDB", true),
+            ("innodb_flush_log_at_trx_commit", "2", "innodb_flush_log_at_trx_commit is 2", false),
+            ("max_allowed_packet", "1048576", "max_allowed_packet is 1048576", false),
+            ("innodb_doublewrite", "OFF", "innodb_doublewrite", false),
+            ("wsrep_cluster_status", "non-Primary", "no quorum", true),
+            ("wsrep_local_state", "2", "not in step", true),
+            ("wsrep_ready", "OFF", "not in step", true),
+            ("binlog_format", "MIXED", "binlog_format is MIXED", true),
+            ("innodb_autoinc_lock_mode", "1", "innodb_autoinc_lock_mode is 1", false),
+            ("wsrep_osu_method", "RSU", "wsrep_OSU_method is RSU", false),
+            ("wsrep_cluster_size", "2", "2 node(s)", false),
+        ] {
+            let found = judged(&[(name, value)]);
+            assert!(
+                matches!(&found[..], [(what, f)] if what.contains(said) && *f == fatal),
+                "{name}={value}: {found:?}"
+            );
+        }
+        assert_eq!(judged(&[("log_bin", "ON"), ("sync_binlog", "0")]).len(), 1);
+        assert_eq!(judged(&[("wsrep_on", "OFF"), ("wsrep_cluster_status", "Disconnected")]), []);
+    }
+}
