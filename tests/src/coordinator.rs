@@ -45,7 +45,7 @@ impl Default for Server {
 }
 
 impl Coordinator {
-    pub(crate) async fn start(dir: &Path, name: &str, more: [&str; 2], server: Server) -> Self {
+    pub(crate) async fn start(dir: &Path, name: &str, more: [&str; 3], server: Server) -> Self {
         let config = configure(dir, name, "127.0.0.1:0", more);
         let (process, url) = serve(dir, name, &config, &server).await;
         // From now on with the port it got, so that whoever knows the address finds it again after a restart.
@@ -101,18 +101,19 @@ impl Coordinator {
     }
 }
 
-/// Where the database of a fleet lies: on its small disk, if it has one.
-pub(crate) fn database(dir: &Path) -> PathBuf {
+/// Where the file of a fleet's database lies: on its small disk, if it has one.
+pub(crate) fn database_file(dir: &Path) -> String {
     let small = dir.join(SMALL_DISK);
-    if small.is_dir() { small.join("ffleet.db") } else { dir.join("ffleet.db") }
+    let folder = if small.is_dir() { &small } else { dir };
+    folder.join("ffleet.db").to_str().expect("a path that is text").to_owned()
 }
 
-/// Writes a coordinator's configuration: `keys` without a section, then `sections`.
-pub(crate) fn configure(dir: &Path, name: &str, listen: &str, [keys, sections]: [&str; 2]) -> PathBuf {
+/// Writes a coordinator's configuration: the database, `keys` without a section, then `sections`.
+pub(crate) fn configure(dir: &Path, name: &str, listen: &str, [database, keys, sections]: [&str; 3]) -> PathBuf {
     let path = dir.join(format!("{name}.toml"));
+    let url = if database.contains("://") { database.to_owned() } else { format!("sqlite://{database}") };
     let text = format!(
-        "listen = \"{listen}\"\n{keys}\n[database]\nurl = \"sqlite://{db}\"\n\n[master_key]\nfile = \"{key}\"\n\n{sections}",
-        db = database(dir).display(),
+        "listen = \"{listen}\"\n{keys}\n[database]\nurl = \"{url}\"\n\n[master_key]\nfile = \"{key}\"\n\n{sections}",
         key = dir.join("keys/master.key").display(),
     );
     fs::write(&path, text).unwrap();

@@ -7,7 +7,7 @@ use ffleet_protocol::job::JobFilter;
 use nix::sys::signal::Signal;
 
 use crate::{
-    Coordinator, Process, Proxy, checker, coordinator,
+    Coordinator, Process, Proxy, checker,
     fleet::{Parts, connect},
     orphans,
 };
@@ -27,7 +27,7 @@ pub(crate) fn end(parts: &Parts) {
             runtime.block_on(async {
                 let mut problems = stop_all(parts, failed).await;
                 if !failed {
-                    problems.extend(checker::broken(&coordinator::database(parts.dir.path()), parts.log_cap).await);
+                    problems.extend(checker::broken(&parts.database[0], parts.log_cap).await);
                 }
                 problems
             })

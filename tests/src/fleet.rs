@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
     pub(crate) log_cap: Option<i64>,
+    /// The file, or the URL at each node.
+    pub(crate) database: Vec<String>,
     pub(crate) coordinators: Vec<Coordinator>,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) workers: Mutex<Vec<Worker>>,
@@ -69,6 +71,12 @@ impl Fleet {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.parts.dir.path()
+    }
+
+    /// Where everything is kept: a file, or a URL.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.parts.database[0]
     }
 
     /// Bytes that the coordinators keep of a log, where they were told.

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path, sync::Mutex};
 
+use ffleet_servers::{Galera, MariaDb};
 use tempfile::TempDir;
+use tokio::task::spawn_blocking;
 
 use crate::{
     Coordinator, Fleet, Proxy, SmallDisk,
@@ -33,9 +35,57 @@ pub struct Setup {
     config: String,
     log_cap: Option<i64>,
     server: Option<Server>,
+    database: Kept,
+}
+
+/// Where everything is kept.
+#[derive(Default)]
+enum Kept {
+    /// Nobody said: in a file, unless `FFLEET_TEST_DATABASE` says `mariadb` or `galera`.
+    #[default]
+    Anywhere,
+    At(Vec<String>),
+}
+
+impl Kept {
+    async fn places(self, dir: &Path, small: bool) -> Vec<String> {
+        let wanted = std::env::var("FFLEET_TEST_DATABASE").unwrap_or_default();
+        match (self, wanted.as_str()) {
+            (Self::At(urls), _) => urls,
+            (Self::Anywhere, "mariadb") if !small => {
+                vec![spawn_blocking(|| MariaDb::shared().database()).await.expect("a MariaDB")]
+            }
+            (Self::Anywhere, "galera") if !small => {
+                spawn_blocking(|| Galera::shared().database()).await.expect("a Galera cluster").into()
+            }
+            (Self::Anywhere, _) => vec![coordinator::database_file(dir)],
+        }
+    }
 }
 
 impl Setup {
+    /// Keeps everything in a database of its own in the MariaDB that the tests of this program share.
+    #[must_use]
+    pub async fn mariadb(self) -> Self {
+        let url = spawn_blocking(|| MariaDb::shared().database()).await.expect("a MariaDB");
+        self.database_at([url])
+    }
+
+    /// The same in the shared cluster; each coordinator at a node of its own.
+    #[must_use]
+    pub async fn galera(self) -> Self {
+        let urls = spawn_blocking(|| Galera::shared().database()).await.expect("a Galera cluster");
+        self.database_at(urls)
+    }
+
+    /// Keeps everything in an empty database. The first coordinator uses the first of these ways to it, the second the
+    /// second and so on, round and round.
+    #[must_use]
+    pub fn database_at(mut self, urls: impl IntoIterator<Item = String>) -> Self {
+        self.database = Kept::At(urls.into_iter().collect());
+        self
+    }
+
     /// Another program serves as coordinator, with this in its environment. It lies where the coordinator does.
     #[must_use]
     pub fn serving(mut self, program: &'static str, environment: &[(&'static str, &str)]) -> Self {
@@ -91,7 +141,8 @@ impl Setup {
         let database_disk = self.small_database.then(|| SmallDisk::at(&dir.path().join(SMALL_DISK), 4));
         let proxies: Vec<_> = (0..self.proxies).map(|_| Proxy::start()).collect();
         let names = public_names(&proxies);
-        let config = [names.as_str(), &self.config];
+        let database = self.database.places(dir.path(), self.small_database).await;
+        let config = [database[0].as_str(), names.as_str(), &self.config];
         let bootstrap = coordinator::configure(dir.path(), "bootstrap", "127.0.0.1:0", config);
         let keys = dir.path().join("keys");
         coordinator::command_line(dir.path(), &bootstrap, &["init", "--dir", keys.to_str().unwrap()]).await;
@@ -102,7 +153,8 @@ impl Setup {
             coordinator::command_line(dir.path(), &bootstrap, &add).await;
         }
         let mut coordinators = Vec::new();
-        for n in 1..=self.coordinators.unwrap_or(1) {
+        for (n, url) in (1..=self.coordinators.unwrap_or(1)).zip(database.iter().cycle()) {
+            let config = [url.as_str(), names.as_str(), &self.config];
             let (name, server) = (format!("coordinator-{n}"), self.server.clone().unwrap_or_default());
             coordinators.push(Coordinator::start(dir.path(), &name, config, server).await);
         }
@@ -112,6 +164,7 @@ impl Setup {
         Fleet::of(Parts {
             dir,
             log_cap: self.log_cap,
+            database,
             coordinators,
             proxies,
             database_disk,

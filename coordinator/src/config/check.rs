@@ -2,20 +2,14 @@
 
 use ffleet_protocol::limits;
 
-use super::{Config, Limits, Retention, Timing};
+use super::{Config, Database, Limits, Retention, Timing, Verify};
 
 impl Config {
     /// Why this configuration cannot work; empty when it can.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.addresses(&mut problems);
-        if self.database.file().is_none() {
-            // Only what kind it is: the rest may hold a password.
-            let kind = self.database.url.split(':').next().unwrap_or_default();
-            problems.push(format!(
-                "`database.url` ({kind:?}) names no database that is supported; expected sqlite:///path/to/ffleet.db"
-            ));
-        }
+        self.database.problems(&mut problems);
         self.timing.problems(&mut problems);
         self.limits.problems(&mut problems);
         self.retention.problems(&mut problems);
@@ -41,6 +35,33 @@ impl Config {
         if !path.is_empty() && (!path.starts_with('/') || path.ends_with('/') || path.contains(['?', '#', ' '])) {
             problems
                 .push(format!("`public_base_path` = {path:?} must begin with / and not end with it, such as /ffleet"));
+        }
+    }
+}
+
+impl Database {
+    fn problems(&self, problems: &mut Vec<String>) {
+        if self.file().is_none() && !self.is_server() {
+            // Only what kind it is: the rest may hold a password.
+            let kind = self.url.split(':').next().unwrap_or_default();
+            problems.push(format!(
+                "`database.url` ({kind:?}) names no database that is supported; expected sqlite:///path/to/ffleet.db, \
+                 mysql://USER@HOST/DATABASE or postgres://USER@HOST/DATABASE"
+            ));
+        }
+        if !(1..=256).contains(&self.connections) {
+            problems.push(format!("`database.connections` = {} must be at least 1 and at most 256", self.connections));
+        }
+        let tls = &self.tls;
+        if tls.certificate.is_some() != tls.key.is_some() {
+            problems.push("`database.tls.certificate` and `database.tls.key` go together; set both or none".to_owned());
+        }
+        if tls.verify == Verify::Off && (tls.ca.is_some() || tls.certificate.is_some()) {
+            problems.push(
+                "`database.tls.verify` is \"off\", so that anybody could pose as the server; set it to \"full\", or leave \
+                 `database.tls` away"
+                    .to_owned(),
+            );
         }
     }
 }

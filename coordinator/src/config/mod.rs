@@ -117,6 +117,7 @@ impl Config {
     /// # Errors
     /// When it has no TOML form, which would be a fault of ours.
     pub fn show(&self) -> Result<String, SettingsError> {
-        ffleet_settings::show(self, &[])
+        let database = Database { url: self.database.url_without_password(), ..self.database.clone() };
+        ffleet_settings::show(&Self { database, ..self.clone() }, &[])
     }
 }

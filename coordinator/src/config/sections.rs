@@ -86,6 +86,23 @@ impl Default for MasterKey {
 }
 
 impl Database {
+    /// Whether `url` leads to a server.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        ["mysql://", "mariadb://", "postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme))
+    }
+
+    /// The URL with dots for the password, if it has one.
+    #[must_use]
+    pub fn url_without_password(&self) -> String {
+        let hidden = self.url.split_once("://").and_then(|(scheme, rest)| {
+            let (account, place) = rest.rsplit_once('@')?;
+            let (user, _) = account.split_once(':')?;
+            Some(format!("{scheme}://{user}:...@{place}"))
+        });
+        hidden.unwrap_or_else(|| self.url.clone())
+    }
+
     /// The file, if `url` names one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {

@@ -2,7 +2,7 @@
 
 use ffleet_settings::{Environment, Overrides};
 
-use super::{Config, LogFormat};
+use super::{Config, Database, LogFormat};
 
 fn load(text: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -117,4 +117,13 @@ fn a_fast_fleet_for_tests_is_allowed() {
     let text =
         "[timing]\nheartbeat_s = 1\nlease_s = 6\ngive_up_s = 4\nforced_stop_s = 1\nsweep_s = 1\nworker_silent_s = 3";
     assert!(load(text, &[]).is_ok());
+}
+
+#[test]
+fn a_password_in_the_url_is_not_shown() {
+    let shown = |url: &str| Database { url: url.to_owned(), ..Database::default() }.url_without_password();
+    assert_eq!(shown("mysql://ffleet:s3:cr@t@db.example:3306/ffleet"), "mysql://ffleet:...@db.example:3306/ffleet");
+    for open in ["mysql://ffleet@db/ffleet", "sqlite:///var/lib/a:b@c.db", "mysql://db/ffleet"] {
+        assert_eq!(shown(open), open);
+    }
 }

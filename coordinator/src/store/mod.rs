@@ -99,11 +99,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub async fn connect(database: &Database, readers: SecretReaders) -> Result<Self, StoreError> {
-        if server::is_server(&database.url) {
-            server::open(database, readers).await
-        } else {
-            open::open(&database.url).await
-        }
+        if database.is_server() { server::open(database, readers).await } else { open::open(&database.url).await }
     }
 
     /// How much it has been asked.

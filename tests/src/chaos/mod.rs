@@ -127,7 +127,7 @@ pub async fn run(options: Options) -> Report {
     for left in stage.fleet.leave().await {
         stage.witness.violation(Invariant::I9, "at the end", left);
     }
-    let history = History::read(&stage.fleet.dir().join("ffleet.db")).await.expect("a database");
+    let history = History::read(stage.fleet.database()).await.expect("a database");
     let mut seen = std::mem::take(&mut stage.witness).into_seen();
     let mut verdict = verdict::judge(&stage, &history, &seen);
     verdict.violations.append(&mut seen.violations);

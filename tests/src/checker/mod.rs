@@ -2,12 +2,12 @@
 //! the invariants it breaks.
 //!
 //! The reference machine ([`machine`]) is a table of its own, so that a fault in the product's life cycle is found here
-//! and not repeated. Nothing of the product is asked: the rows are read from the database file.
+//! and not repeated. Nothing of the product is asked: the rows are read from the database.
 //!
 //! ```no_run
 //! # async fn story() -> Result<(), sqlx::Error> {
 //! use ffleet_tests::checker::{History, check};
-//! let history = History::read("ffleet.db".as_ref()).await?;
+//! let history = History::read("ffleet.db").await?;
 //! let broken = check(&history);
 //! assert!(broken.is_empty(), "{broken:#?}");
 //! # Ok(())
@@ -18,17 +18,18 @@ mod attempts;
 mod history;
 mod jobs;
 mod machine;
+mod order;
 mod output;
 mod read;
 mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::Path};
+use std::fmt;
 
 use uuid::Uuid;
 
-use crate::{Fleet, coordinator};
+use crate::Fleet;
 
 pub use history::{Attempt, Chunk, Event, History, Job, Key, Span, Task};
 
@@ -137,15 +138,15 @@ impl Fleet {
     /// # Panics
     /// Naming every violation.
     pub async fn check_history(&self) {
-        let broken = broken(&coordinator::database(self.dir()), self.log_cap()).await;
+        let broken = broken(self.database(), self.log_cap()).await;
         assert!(broken.is_empty(), "the history is not legal:\n{}", broken.join("\n"));
     }
 }
 
-/// What is wrong in the history of a database file, in words.
-pub(crate) async fn broken(file: &Path, log_cap: Option<i64>) -> Vec<String> {
-    match History::read(file).await {
+/// What is wrong in the history of a database, in words.
+pub(crate) async fn broken(database: &str, log_cap: Option<i64>) -> Vec<String> {
+    match History::read(database).await {
         Ok(history) => check(&History { log_cap, ..history }).iter().map(ToString::to_string).collect(),
-        Err(error) => vec![format!("no history can be read from {}: {error}", file.display())],
+        Err(error) => vec![format!("no history can be read from {database}: {error}")],
     }
 }

@@ -1,44 +1,61 @@
-//! Reading the history from a SQLite file.
+//! Reading the history from a SQLite file or a MariaDB.
 
-use std::path::Path;
-
+use serde_json::Value;
 use sqlx::{
-    Connection, Error, SqliteConnection, query_as,
+    Connection, Error, FromRow, MySqlConnection, SqliteConnection,
+    mysql::MySqlRow,
+    query_as,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
 use uuid::Uuid;
 
-use super::{Attempt, Chunk, Event, History, Job, Key, Span, Task};
+use super::{Attempt, Chunk, Event, History, Job, Key, Span, Task, order::in_order};
+
+/// A database that is read.
+enum Db {
+    File(SqliteConnection),
+    Server(MySqlConnection),
+}
 
 impl History {
-    /// Reads everything at one moment. Nothing is written; coordinators may run meanwhile.
+    /// Reads everything at one moment, from a file of SQLite or the URL of a MariaDB. Nothing is written; coordinators may run
+    /// meanwhile.
     ///
     /// # Errors
-    /// When the file cannot be read, or does not hold what the product writes.
-    pub async fn read(file: &Path) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::new().filename(file).read_only(true);
-        let mut db = SqliteConnection::connect_with(&options).await?;
-        let mut db = db.begin().await?;
-        let jobs = jobs(&mut db).await?;
-        let tasks = tasks(&mut db).await?;
+    /// When it cannot be read, or does not hold what the product writes.
+    pub async fn read(place: &str) -> Result<Self, Error> {
+        let mut db = if place.starts_with("mysql://") {
+            let mut db = MySqlConnection::connect(place).await?;
+            sqlx::raw_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT").execute(&mut db).await?;
+            Db::Server(db)
+        } else {
+            let options = SqliteConnectOptions::new().filename(place).read_only(true);
+            let mut db = SqliteConnection::connect_with(&options).await?;
+            sqlx::raw_sql("BEGIN").execute(&mut db).await?;
+            Db::File(db)
+        };
+        let db = &mut db;
         Ok(Self {
-            jobs,
-            tasks,
-            attempts: attempts(&mut db).await?,
-            events: events(&mut db).await?,
-            chunks: chunks(&mut db).await?,
-            keys: keys(&mut db).await?,
+            jobs: jobs(db).await?,
+            tasks: tasks(db).await?,
+            attempts: attempts(db).await?,
+            events: events(db).await?,
+            chunks: chunks(db).await?,
+            keys: keys(db).await?,
             log_cap: None,
         })
     }
 }
 
 /// All rows of a query, as tuples.
-async fn rows<T>(db: &mut SqliteConnection, sql: &'static str) -> Result<Vec<T>, Error>
+async fn rows<T>(db: &mut Db, sql: &'static str) -> Result<Vec<T>, Error>
 where
-    T: for<'r> sqlx::FromRow<'r, SqliteRow> + Send + Unpin,
+    T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, MySqlRow> + Send + Unpin,
 {
-    query_as(sql).fetch_all(db).await
+    match db {
+        Db::File(db) => query_as(sql).fetch_all(db).await,
+        Db::Server(db) => query_as(sql).fetch_all(db).await,
+    }
 }
 
 fn id(bytes: &[u8]) -> Result<Uuid, Error> {
@@ -51,22 +68,31 @@ fn id_opt(bytes: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
 
 type Bytes = Vec<u8>;
 
-async fn jobs(db: &mut SqliteConnection) -> Result<Vec<Job>, Error> {
-    type Row = (Bytes, String, Option<String>, Option<String>, Option<i64>, Option<Bytes>, Option<String>);
-    let sql = "SELECT j.id, j.status, json_extract(j.outcome, '$.status'), json_extract(j.outcome, '$.failure'),
-        j.ended_at, j.retry_of,
-        (SELECT group_concat(label_key || '=' || label_value, char(10)) FROM job_labels l WHERE l.job_id = j.id)
-        FROM jobs j ORDER BY j.id";
-    let found: Vec<Row> = rows(db, sql).await?;
-    let job = |(job, status, outcome, failure, ended_at, retry_of, labels): Row| {
-        let labels = labels.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+async fn jobs(db: &mut Db) -> Result<Vec<Job>, Error> {
+    type Row = (Bytes, String, Option<String>, Option<i64>, Option<Bytes>);
+    let found: Vec<Row> = rows(db, "SELECT id, status, outcome, ended_at, retry_of FROM jobs ORDER BY id").await?;
+    let labels: Vec<(Bytes, String, String)> =
+        rows(db, "SELECT job_id, label_key, label_value FROM job_labels").await?;
+    let mut of = std::collections::HashMap::<Bytes, Vec<String>>::new();
+    for (job, key, value) in labels {
+        of.entry(job).or_default().push(format!("{key}={value}"));
+    }
+    let mut jobs = Vec::with_capacity(found.len());
+    for (job, status, outcome, ended_at, retry_of) in found {
+        let outcome: Value = outcome
+            .map_or(Ok(Value::Null), |text| serde_json::from_str(&text))
+            .map_err(|error| Error::Decode(error.into()))?;
+        let word = |name: &str| outcome[name].as_str().map(str::to_owned);
+        let mut labels = of.remove(&job).unwrap_or_default();
+        labels.sort();
         let retry_of = id_opt(retry_of.as_deref())?;
-        Ok(Job { id: id(&job)?, status, outcome, failure, ended_at, retry_of, labels })
-    };
-    found.into_iter().map(job).collect()
+        let (failure, outcome) = (word("failure"), word("status"));
+        jobs.push(Job { id: id(&job)?, status, outcome, failure, ended_at, retry_of, labels });
+    }
+    Ok(jobs)
 }
 
-async fn tasks(db: &mut SqliteConnection) -> Result<Vec<Task>, Error> {
+async fn tasks(db: &mut Db) -> Result<Vec<Task>, Error> {
     type Row = (Bytes, Bytes, String, i64, Option<String>, Option<Bytes>, i64, i64, i64);
     let sql = "SELECT t.id, t.job_id, t.state, t.epoch, t.worker_id, t.holder_token, o.epoch, o.next_seq, o.kept_bytes
         FROM tasks t JOIN task_output o ON o.task_id = t.id ORDER BY t.id";
@@ -78,7 +104,7 @@ async fn tasks(db: &mut SqliteConnection) -> Result<Vec<Task>, Error> {
     found.into_iter().map(task).collect()
 }
 
-async fn attempts(db: &mut SqliteConnection) -> Result<Vec<Attempt>, Error> {
+async fn attempts(db: &mut Db) -> Result<Vec<Attempt>, Error> {
     type Row = (Bytes, i64, String, Bytes, i64, Option<i64>, Option<i64>, Option<String>);
     let sql = "SELECT task_id, epoch, worker_id, token, claimed_at, started_at, ended_at, end_kind
         FROM attempts ORDER BY task_id, epoch";
@@ -89,31 +115,39 @@ async fn attempts(db: &mut SqliteConnection) -> Result<Vec<Attempt>, Error> {
     found.into_iter().map(attempt).collect()
 }
 
-/// In the order of the commits, which the ids are not: they are given before.
-async fn events(db: &mut SqliteConnection) -> Result<Vec<Event>, Error> {
+/// In the order of the commits, which the ids are not: they are given before. A server keeps no such order; there, one in
+/// which the transitions of each task follow each other is looked for.
+async fn events(db: &mut Db) -> Result<Vec<Event>, Error> {
     type Row = (Bytes, Bytes, i64, Option<String>, String, String, Option<String>, i64);
-    let sql = "SELECT id, task_id, epoch, from_state, to_state, what, worker_id, at FROM events ORDER BY rowid";
+    let is_file = matches!(db, Db::File(_));
+    let sql = match db {
+        Db::File(_) => {
+            "SELECT id, task_id, epoch, from_state, to_state, what, worker_id, at FROM events ORDER BY rowid"
+        }
+        Db::Server(_) => "SELECT id, task_id, epoch, from_state, to_state, what, worker_id, at FROM events ORDER BY id",
+    };
     let found: Vec<Row> = rows(db, sql).await?;
     let event = |(event, task, epoch, from, to, what, worker, at): Row| {
         Ok(Event { id: id(&event)?, task: id(&task)?, epoch, from, to, what, worker, at })
     };
-    found.into_iter().map(event).collect()
+    let events = found.into_iter().map(event).collect::<Result<Vec<_>, Error>>()?;
+    Ok(if is_file { events } else { in_order(events) })
 }
 
-async fn keys(db: &mut SqliteConnection) -> Result<Vec<Key>, Error> {
+async fn keys(db: &mut Db) -> Result<Vec<Key>, Error> {
     let sql = "SELECT account_id, idempotency_key, job_id FROM idempotency ORDER BY created_at";
     let found: Vec<(String, String, Bytes)> = rows(db, sql).await?;
     found.into_iter().map(|(account, key, job)| Ok(Key { account, key, job: id(&job)? })).collect()
 }
 
-async fn chunks(db: &mut SqliteConnection) -> Result<Vec<Chunk>, Error> {
-    type Row = (Bytes, i64, String, i64, i64, bool, Bytes);
+async fn chunks(db: &mut Db) -> Result<Vec<Chunk>, Error> {
+    type Row = (Bytes, i64, String, i64, i64, i64, Bytes);
     let sql = "SELECT task_id, epoch, stream, batch_first, batch_last, thinned, data
         FROM log_chunks ORDER BY task_id, epoch, batch_first, stream";
     let found: Vec<Row> = rows(db, sql).await?;
     let chunk = |(task, epoch, stream, batch_first, batch_last, thinned, data): Row| {
         let task = id(&task)?;
-        Ok(Chunk { task, epoch, stream, batch_first, batch_last, thinned, records: records(&data)? })
+        Ok(Chunk { task, epoch, stream, batch_first, batch_last, thinned: thinned != 0, records: records(&data)? })
     };
     found.into_iter().map(chunk).collect()
 }

@@ -28,6 +28,7 @@ mod output;
 mod placing;
 mod races;
 mod recovery;
+mod several;
 mod signals;
 mod slow;
 mod top;

@@ -10,7 +10,7 @@ mod settings;
 mod statements;
 mod writer;
 
-pub(super) use open::{is_server, open};
+pub(super) use open::open;
 pub(super) use reader::Links;
 pub use settings::Finding;
 pub(super) use statements::{Step, inserted};

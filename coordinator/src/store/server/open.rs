@@ -35,11 +35,6 @@ const PREPARED: usize = 512;
 /// Coordinators that start together may be in each other's way; one that dies half way leaves the rest to the others.
 const MIGRATING: Duration = Duration::from_secs(60);
 
-/// Whether this is the address of a server.
-pub(in crate::store) fn is_server(url: &str) -> bool {
-    ["mysql://", "mariadb://", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
-}
-
 /// Where to connect, as configured.
 pub(in crate::store) fn target(database: &Database, readers: SecretReaders) -> Result<Target, StoreError> {
     let bad = |error: sqlx::Error| StoreError::Unavailable(format!("database.url is not understood: {error}"));

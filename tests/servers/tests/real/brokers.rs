@@ -1,0 +1,143 @@
+//! RabbitMQ and Mosquitto.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use ffleet_servers::{Mosquitto, RabbitCluster, RabbitMq, until};
+
+/// Whether it speaks AMQP.
+fn greets(server: &RabbitMq) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", server.port())) else { return false };
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
+    // A frame of a method, on channel 0, of some length: the class 10 and its method 10 begin a connection.
+    let mut frame = [0; 11];
+    stream.read_exact(&mut frame).is_ok() && frame[..3] == [1, 0, 0] && frame[7..] == [0, 10, 0, 10]
+}
+
+/// Makes a queue that outlives its server.
+fn declare(server: &RabbitMq, name: &str, kind: &str) {
+    server.ctl(&[
+        "eval",
+        &format!(
+            "rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"{name}\">>), true, false, \
+         [{{<<\"x-queue-type\">>, longstr, <<\"{kind}\">>}}], none, <<\"test\">>)."
+        ),
+    ]);
+}
+
+#[test]
+fn rabbitmq_keeps_its_accounts_and_queues_when_it_is_killed() {
+    let _alone = crate::one_cluster();
+    let server = RabbitMq::with("heartbeat = 7");
+    assert!(greets(&server));
+    assert_eq!(server.url("a", "b/c", "/"), format!("amqp://a:b%2Fc@127.0.0.1:{}/%2F", server.port()));
+    assert_eq!(server.ctl(&["eval", "application:get_env(rabbit, heartbeat)."]), "{ok,7}");
+    server.add_user("worker", "secret", "fleet");
+    declare(&server, "kept", "classic");
+    server.pause();
+    assert!(!greets(&server));
+    server.resume();
+    until("it goes on", || greets(&server));
+    server.kill9();
+    assert!(!greets(&server));
+    server.restart();
+    assert!(greets(&server));
+    assert!(server.ctl(&["authenticate_user", "worker", "secret"]).contains("Success"));
+    assert!(server.try_ctl(&["authenticate_user", "worker", "wrong"]).is_err());
+    assert!(server.ctl(&["list_permissions", "--vhost", "fleet"]).contains("worker"));
+    assert_eq!(server.ctl(&["list_queues", "name", "durable"]), "kept\ttrue");
+    server.restart();
+    assert!(greets(&server));
+}
+
+#[test]
+fn rabbitmq_has_three_nodes_that_are_one() {
+    let _alone = crate::one_cluster();
+    let cluster = RabbitCluster::start();
+    let [first, second, third] = cluster.nodes();
+    let running = |node: &RabbitMq| node.ctl(&["eval", "length(rabbit_mnesia:cluster_nodes(running))."]);
+    assert_eq!(running(third), "3");
+    declare(first, "kept", "quorum");
+    assert_eq!(second.ctl(&["list_queues", "name", "type"]), "kept\tquorum");
+    second.kill9();
+    until("the others have noticed", || running(first) == "2");
+    second.restart();
+    until("it is back", || running(first) == "3");
+    cluster.nodes().iter().for_each(|node| node.kill9());
+    cluster.restart_all();
+    until("all are back", || running(first) == "3");
+    assert_eq!(third.ctl(&["list_queues", "name", "type"]), "kept\tquorum");
+}
+
+/// A connection to a Mosquitto, in its language.
+struct Client(TcpStream);
+
+impl Client {
+    /// Logs in, and gives the broker's answer: 0 for a welcome.
+    fn open(server: &Mosquitto, user: &str, password: &str) -> std::io::Result<(Self, u8)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port()))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut body = b"\0\x04MQTT\x04\xc2\0\x3c".to_vec();
+        for text in ["me", user, password] {
+            body.extend([0, u8::try_from(text.len()).unwrap()]);
+            body.extend(text.as_bytes());
+        }
+        packet(&mut stream, 0x10, &body)?;
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer)?;
+        Ok((Self(stream), answer[3]))
+    }
+
+    /// Leaves a message that is kept for those who come later.
+    fn retain(&mut self, message: &str) {
+        packet(&mut self.0, 0x33, format!("\0\x01t\0\x01{message}").as_bytes()).unwrap();
+        self.0.read_exact(&mut [0; 4]).unwrap();
+    }
+
+    /// The message that was left.
+    fn retained(&mut self) -> String {
+        packet(&mut self.0, 0x82, b"\0\x01\0\x01t\0").unwrap();
+        self.0.read_exact(&mut [0; 5]).unwrap();
+        let mut head = [0; 2];
+        self.0.read_exact(&mut head).unwrap();
+        let mut body = vec![0; head[1].into()];
+        self.0.read_exact(&mut body).unwrap();
+        String::from_utf8(body[3..].to_vec()).unwrap()
+    }
+}
+
+fn packet(stream: &mut TcpStream, kind: u8, body: &[u8]) -> std::io::Result<()> {
+    stream.write_all(&[&[kind, u8::try_from(body.len()).unwrap()], body].concat())
+}
+
+#[test]
+fn mosquitto_keeps_messages_if_it_is_told_to() {
+    let server =
+        Mosquitto::start("allow_anonymous true\npersistence true\nautosave_on_changes true\nautosave_interval 1");
+    let (mut client, welcome) = Client::open(&server, "", "").unwrap();
+    assert_eq!(welcome, 0);
+    client.retain("hello");
+    server.restart();
+    assert_eq!(Client::open(&server, "", "").unwrap().0.retained(), "hello");
+    server.kill9();
+    assert!(Client::open(&server, "", "").is_err());
+    server.restart();
+    assert_eq!(Client::open(&server, "", "").unwrap().0.retained(), "hello");
+}
+
+#[test]
+fn mosquitto_lets_in_whom_it_knows() {
+    let server = Mosquitto::with_users(&[("ann", "one"), ("bob", "two")], "");
+    let welcome = |user, password| Client::open(&server, user, password).unwrap().1;
+    assert_eq!(welcome("ann", "one"), 0);
+    assert_eq!(welcome("bob", "two"), 0);
+    assert_ne!(welcome("bob", "one"), 0);
+    assert_ne!(welcome("eve", ""), 0);
+    server.reload(&[("eve", "three")], "");
+    until("it knows somebody else", || welcome("eve", "three") == 0);
+    assert_ne!(welcome("ann", "one"), 0);
+}
