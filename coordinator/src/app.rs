@@ -1,10 +1,14 @@
 //! What every request and every chore has at hand.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use ffleet_nudges::{Brokers, Nudge};
 use ffleet_protocol::Timestamp;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +19,7 @@ use crate::{
     domain::{Defaults, Policy},
     janitor::{Patience, Slice},
     notify::Bells,
-    ops::{FairTurns, Followed, KnownWorkers, Taking},
+    ops::{FairTurns, Followed, KnownWorkers, Taking, Wanted},
     plan::Rules,
     store::{
         Store,
@@ -33,6 +37,8 @@ pub struct App {
     pub store: Store,
     /// Who waits.
     pub bells: Bells,
+    /// Those who wait elsewhere, as far as brokers reach them.
+    pub brokers: OnceLock<Brokers>,
     /// What the keys of accounts are sealed with.
     pub keyring: Keyring,
     /// Accounts and keys, remembered for a few seconds.
@@ -43,6 +49,7 @@ pub struct App {
     pub(crate) workers: KnownWorkers,
     pub(crate) turns: FairTurns,
     pub(crate) taking: Taking,
+    pub(crate) wanted: Wanted,
     pub(crate) followed: Followed,
     started: Instant,
     janitor: AtomicI64,
@@ -60,6 +67,7 @@ impl App {
             config,
             store,
             bells: Bells::default(),
+            brokers: OnceLock::new(),
             accounts: AccountCache::new(keyring.clone()),
             keyring,
             leaving: CancellationToken::new(),
@@ -67,6 +75,7 @@ impl App {
             workers: KnownWorkers::default(),
             turns: FairTurns::default(),
             taking: Taking::default(),
+            wanted: Wanted::default(),
             followed: Followed::default(),
             started: Instant::now(),
             janitor: AtomicI64::new(0),
@@ -80,6 +89,14 @@ impl App {
             assignment_timeout_s: self.config.timing.assignment_s,
             crash_limit: self.config.limits.crash_limit,
             reject_limit: self.config.limits.reject_limit,
+        }
+    }
+
+    /// Tells everybody who waits for this that there is a reason to look, here and elsewhere.
+    pub(crate) fn ring(&self, nudge: &Nudge) {
+        self.bells.ring(&nudge.topic());
+        if let Some(brokers) = self.brokers.get() {
+            brokers.ring(nudge);
         }
     }
 

@@ -1,9 +1,15 @@
 //! The life of a coordinator: from its configuration to a clean end.
 
-use std::{future::Future, net::TcpListener, path::Path, time::Duration};
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    time::Duration,
+};
 
 use actix_web::web::Data;
 use anyhow::Context;
+use ffleet_nudges::{Brokers, Interest};
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +82,18 @@ pub fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
+/// Begins to ring and to hear what other coordinators ring, as far as brokers are configured.
+fn listen_to_brokers(app: &App, address: SocketAddr) -> anyhow::Result<()> {
+    let bells = app.bells.clone();
+    let name = format!("ffleet-coordinator-{address}");
+    let readers = app.config.master_key.readers();
+    let hear = move |topic: &_| bells.ring(topic);
+    let brokers = Brokers::start(&app.config.notify, readers, &name, &Interest::All, hear)?;
+    // It is set once: a coordinator is run once.
+    let _ = app.brokers.set(brokers);
+    Ok(())
+}
+
 /// Serves until `shutdown` is ready, then leaves in order: not ready any more, long polls are answered; when load balancers
 /// had time to see it, no new connections; requests under way end.
 ///
@@ -87,6 +105,7 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
     let server = http::server(app.clone(), listener)?;
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
+    listen_to_brokers(&app, address)?;
     let stop = CancellationToken::new();
     let mut sweeping = tokio::spawn(janitor::run(app.clone().into_inner(), stop.clone()));
     let mut tailing = tokio::spawn(tail::run(app.clone().into_inner(), stop.clone()));

@@ -1,15 +1,21 @@
 //! What other coordinators did, heard by looking: transitions are rows that everybody can read.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use ffleet_protocol::{id::JobId, topic::Topic};
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{app::App, store::events::Elsewhere};
+use crate::{
+    app::App,
+    store::{StoreError, Writers, events::Elsewhere},
+};
 
-const EVERY: Duration = Duration::from_millis(250);
 /// Rows of one look; more than that and everybody is woken instead.
 const ROWS: u64 = 1_000;
 /// A transition is stamped when it is decided and seen when it is committed. One that takes longer costs a poll.
@@ -17,20 +23,40 @@ const LATE: SignedDuration = SignedDuration::from_millis(750);
 
 /// Rings this coordinator's bells for what others did, until `stop`.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {
+    let every = Duration::from_millis(app.config.timing.tail_ms);
     let mut heard: HashSet<Uuid> = HashSet::new();
+    let mut said: HashMap<JobId, i64> = HashMap::new();
     while !stop.is_cancelled() {
         tokio::select! {
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(every) => {}
             () = stop.cancelled() => break,
         }
-        match look(&app).await {
-            Ok(events) => heard = ring(&app, events, &heard),
-            Err(error) => tracing::warn!(%error, "what other coordinators did cannot be read"),
+        let looked = async {
+            heard = ring(&app, look(&app).await?, &heard);
+            said = listen(&app, &said).await?;
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = looked.await {
+            tracing::warn!(%error, "what other coordinators did cannot be read");
         }
     }
 }
 
-async fn look(app: &App) -> Result<Vec<Elsewhere>, crate::store::StoreError> {
+/// Output is no transition: where others may take it, whoever follows a job here hears of it by the versions of its output.
+async fn listen(app: &App, before: &HashMap<JobId, i64>) -> Result<HashMap<JobId, i64>, StoreError> {
+    if app.store.writers() == Writers::One {
+        return Ok(HashMap::new());
+    }
+    let said = app.store.said(&app.bells.jobs_listened_to()).await?;
+    for (job, version) in &said {
+        if before.get(job).is_some_and(|before| before != version) {
+            app.bells.ring(&Topic::Job(*job));
+        }
+    }
+    Ok(said)
+}
+
+async fn look(app: &App) -> Result<Vec<Elsewhere>, StoreError> {
     let since = app.store.now().await?.saturating_sub(LATE).unwrap_or(ffleet_protocol::Timestamp::MIN);
     app.store.elsewhere(since, ROWS).await
 }

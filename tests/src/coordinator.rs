@@ -133,9 +133,9 @@ pub(crate) async fn command_line(dir: &Path, config: &Path, args: &[&str]) -> St
 
 async fn serve(dir: &Path, name: &str, config: &Path, server: &Server) -> (Process, Url) {
     let mut command = clean(&program(server.program), dir);
-    command.env("FFLEET_COORDINATOR_CONFIG", config).envs(server.environment.iter().cloned()).arg("serve");
-    // No load balancer has to notice, and hundreds of fleets would each wait for it.
+    // No load balancer has to notice, as a rule, and hundreds of fleets would each wait for it.
     command.env("FFLEET_COORDINATOR_TIMING__LINGER_S", "0");
+    command.env("FFLEET_COORDINATOR_CONFIG", config).envs(server.environment.iter().cloned()).arg("serve");
     let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));
     let line = process.says("listening on http://").await;
     let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http://"));

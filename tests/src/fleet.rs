@@ -13,6 +13,7 @@ use ffleet_protocol::{
     job::{JobFilter, JobSpec, JobView},
     state::Role,
 };
+use ffleet_servers::HaProxy;
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
@@ -36,12 +37,24 @@ pub(crate) struct Parts {
     pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
     pub(crate) log_cap: Option<i64>,
+    /// HAProxy and its port.
+    pub(crate) front: Option<(u16, HaProxy)>,
     /// The file, or the URL at each node.
     pub(crate) database: Vec<String>,
     pub(crate) coordinators: Vec<Coordinator>,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) workers: Mutex<Vec<Worker>>,
     pub(crate) clients: Mutex<Vec<Process>>,
+}
+
+impl Parts {
+    /// Where clients and workers go.
+    pub(crate) fn urls(&self) -> Vec<Url> {
+        match &self.front {
+            Some((port, _)) => vec![format!("http://127.0.0.1:{port}").parse().expect("a URL")],
+            None => self.coordinators.iter().map(Coordinator::url).collect(),
+        }
+    }
 }
 
 impl Fleet {
@@ -57,7 +70,7 @@ impl Fleet {
     }
 
     pub(crate) fn of(parts: Parts) -> Self {
-        let api = |name| connect(parts.dir.path(), parts.coordinators.iter().map(Coordinator::url), name);
+        let api = |name| connect(parts.dir.path(), parts.urls(), name);
         let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts, over: false };
         for account in ["chief", "studio", "farm"] {
             fleet.write_client_config(account);
@@ -213,7 +226,21 @@ impl Fleet {
     }
 
     fn urls(&self) -> Vec<Url> {
-        self.parts.coordinators.iter().map(Coordinator::url).collect()
+        self.parts.urls()
+    }
+
+    /// Its configuration, as it is.
+    #[must_use]
+    pub fn front_config(&self) -> String {
+        let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
+        let addresses: Vec<_> = self.parts.coordinators.iter().map(Coordinator::address).collect();
+        crate::front::config(*port, &addresses)
+    }
+
+    /// HAProxy, where [`Setup::behind_haproxy`] was asked for.
+    #[must_use]
+    pub fn front(&self) -> &HaProxy {
+        &self.parts.front.as_ref().expect("a fleet behind HAProxy").1
     }
 
     // ---- the client program

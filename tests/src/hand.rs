@@ -33,6 +33,11 @@ pub struct Held {
 }
 
 impl Hand {
+    /// A worker with one slot that speaks to whoever `api` leads to.
+    pub async fn at(api: Api, name: &str) -> Self {
+        Self::register(api, WorkerId::new(name).unwrap(), 1).await
+    }
+
     pub(crate) async fn register(api: Api, id: WorkerId, slots: u32) -> Self {
         Self::register_tagged(api, id, slots, &[]).await
     }

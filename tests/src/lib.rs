@@ -30,6 +30,7 @@ mod coordinator;
 mod disk;
 mod ending;
 mod fleet;
+mod front;
 mod gate;
 mod hand;
 mod jobs;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Mutex};
 
-use ffleet_servers::{Galera, MariaDb};
+use ffleet_servers::{Galera, HaProxy, MariaDb, free_port};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
@@ -10,6 +10,7 @@ use crate::{
     Coordinator, Fleet, Proxy, SmallDisk,
     coordinator::{self, SMALL_DISK, Server},
     fleet::Parts,
+    front,
     orphans::MARKER,
 };
 
@@ -36,6 +37,7 @@ pub struct Setup {
     log_cap: Option<i64>,
     server: Option<Server>,
     database: Kept,
+    front: bool,
 }
 
 /// Where everything is kept.
@@ -94,6 +96,17 @@ impl Setup {
         self
     }
 
+    /// Puts HAProxy in front of the coordinators, with the file that operators copy. Clients and workers know no other
+    /// address, and coordinators that leave wait until it has noticed.
+    #[must_use]
+    pub fn behind_haproxy(mut self) -> Self {
+        self.front = true;
+        let mut server = self.server.take().unwrap_or_default();
+        server.environment.push(("FFLEET_COORDINATOR_TIMING__LINGER_S", "1".to_owned()));
+        self.server = Some(server);
+        self
+    }
+
     /// How many bytes of a log the coordinators keep.
     #[must_use]
     pub fn log_cap(mut self, bytes: i64) -> Self {
@@ -140,7 +153,8 @@ impl Setup {
         }
         let database_disk = self.small_database.then(|| SmallDisk::at(&dir.path().join(SMALL_DISK), 4));
         let proxies: Vec<_> = (0..self.proxies).map(|_| Proxy::start()).collect();
-        let names = public_names(&proxies);
+        let front = self.front.then(free_port);
+        let names = public_names(&proxies, front);
         let database = self.database.places(dir.path(), self.small_database).await;
         let config = [database[0].as_str(), names.as_str(), &self.config];
         let bootstrap = coordinator::configure(dir.path(), "bootstrap", "127.0.0.1:0", config);
@@ -161,7 +175,16 @@ impl Setup {
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
             proxy.forward_to(coordinator.address());
         }
+        let front = match front {
+            Some(port) => {
+                let addresses: Vec<_> = coordinators.iter().map(Coordinator::address).collect();
+                let front = spawn_blocking(move || HaProxy::start(&front::config(port, &addresses)));
+                Some((port, front.await.expect("HAProxy")))
+            }
+            None => None,
+        };
         Fleet::of(Parts {
+            front,
             dir,
             log_cap: self.log_cap,
             database,
@@ -176,13 +199,15 @@ impl Setup {
 
 /// The coordinators' own addresses, which they have without being told, and those of the proxies: requests are signed
 /// for the address that their sender knows.
-fn public_names(proxies: &[Proxy]) -> String {
-    if proxies.is_empty() {
+fn public_names(proxies: &[Proxy], front: Option<u16>) -> String {
+    if proxies.is_empty() && front.is_none() {
         return String::new();
     }
     let proxies = proxies.iter().map(|proxy| proxy.address().to_string());
-    let names: Vec<_> = std::iter::once("127.0.0.1".to_owned()).chain(proxies).collect();
-    format!("public_names = {names:?}\n")
+    let front = front.map(|port| format!("127.0.0.1:{port}"));
+    let trusted = if front.is_some() { "trusted_proxies = [\"127.0.0.1/32\"]\n" } else { "" };
+    let names: Vec<_> = std::iter::once("127.0.0.1".to_owned()).chain(proxies).chain(front).collect();
+    format!("public_names = {names:?}\n{trusted}")
 }
 
 /// A folder whose name is in everything that the fleet starts.

@@ -53,8 +53,20 @@ fn rust_files<const N: usize>(places: [&str; N]) -> Vec<Source> {
     files(places, ".rs")
 }
 
-const CRATES: [&str; 10] =
-    ["protocol", "settings", "manual", "migrations", "coordinator", "client", "worker", "tests", "fuzz", "xtask"];
+const CRATES: [&str; 12] = [
+    "protocol",
+    "settings",
+    "manual",
+    "migrations",
+    "nudges",
+    "coordinator",
+    "client",
+    "worker",
+    "tests",
+    "tests/servers",
+    "fuzz",
+    "xtask",
+];
 
 fn fail_with(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
@@ -108,10 +120,12 @@ fn dependencies_point_one_way() {
         ("settings", &[]),
         ("manual", &[]),
         ("migrations", &[]),
+        ("nudges", &["protocol", "settings", "servers"]),
+        ("tests/servers", &[]),
         ("client", &["protocol", "settings", "manual"]),
-        ("coordinator", &["protocol", "settings", "manual", "migrations"]),
+        ("coordinator", &["protocol", "settings", "manual", "migrations", "nudges", "servers"]),
         ("worker", &["protocol", "settings", "manual", "client"]),
-        ("tests", &["protocol", "client"]),
+        ("tests", &["protocol", "client", "servers"]),
         ("fuzz", &["protocol"]),
         ("xtask", &[]),
     ]

@@ -10,6 +10,7 @@ impl Config {
         let mut problems = Vec::new();
         self.addresses(&mut problems);
         self.database.problems(&mut problems);
+        problems.extend(self.notify.problems());
         self.timing.problems(&mut problems);
         self.limits.problems(&mut problems);
         self.retention.problems(&mut problems);
@@ -85,6 +86,9 @@ impl Timing {
             if !(1..=day).contains(&value) {
                 problems.push(format!("`timing.{name}` = {value} must be at least 1 and at most {day} seconds"));
             }
+        }
+        if !(10..=60_000).contains(&self.tail_ms) {
+            problems.push(format!("`timing.tail_ms` = {} must be at least 10 and at most 60000", self.tail_ms));
         }
         if all.iter().any(|(_, value)| *value > day) {
             return;

@@ -11,6 +11,7 @@ mod tls;
 
 use std::path::PathBuf;
 
+use ffleet_nudges::Notify;
 use ffleet_settings::{Environment, Loaded, Overrides, SettingsError, Source};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub struct Config {
     pub database: Database,
     /// What the keys of accounts are sealed with.
     pub master_key: MasterKey,
+    /// Brokers that carry nudges between coordinators, and to workers and clients that listen to them.
+    pub notify: Notify,
     /// What is written about the running program.
     pub log: Log,
     /// How long things take and last.
@@ -60,6 +63,7 @@ impl Default for Config {
             tls: None,
             database: Database::default(),
             master_key: MasterKey::default(),
+            notify: Notify::default(),
             log: Log::default(),
             timing: Timing::default(),
             limits: Limits::default(),
@@ -117,7 +121,6 @@ impl Config {
     /// # Errors
     /// When it has no TOML form, which would be a fault of ours.
     pub fn show(&self) -> Result<String, SettingsError> {
-        let database = Database { url: self.database.url_without_password(), ..self.database.clone() };
-        ffleet_settings::show(&Self { database, ..self.clone() }, &[])
+        ffleet_settings::show(self, &[])
     }
 }

@@ -92,17 +92,6 @@ impl Database {
         ["mysql://", "mariadb://", "postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme))
     }
 
-    /// The URL with dots for the password, if it has one.
-    #[must_use]
-    pub fn url_without_password(&self) -> String {
-        let hidden = self.url.split_once("://").and_then(|(scheme, rest)| {
-            let (account, place) = rest.rsplit_once('@')?;
-            let (user, _) = account.split_once(':')?;
-            Some(format!("{scheme}://{user}:...@{place}"))
-        });
-        hidden.unwrap_or_else(|| self.url.clone())
-    }
-
     /// The file, if `url` names one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
@@ -178,6 +167,9 @@ pub struct Timing {
     pub client_gone_s: u64,
     /// A request that waits for something to happen is answered after this at the latest. 25
     pub long_poll_s: u64,
+    /// So often a coordinator looks for what others have done, in milliseconds. Brokers tell it at once; without one, this is
+    /// how long whoever waits here may wait for what happens there. 250
+    pub tail_ms: u64,
     /// When told to stop, the coordinator says for so long that it is not ready but still serves, so that load balancers
     /// turn away first: more than the time between their checks. 0 stops at once. 1
     pub linger_s: u64,
@@ -197,6 +189,7 @@ impl Default for Timing {
             worker_silent_s: 15,
             client_gone_s: 35,
             long_poll_s: limits::LONG_POLL_S,
+            tail_ms: 250,
             linger_s: 1,
             shutdown_s: 30,
         }

@@ -57,13 +57,16 @@ pub struct Readiness {
     ready: bool,
     /// Each thing it depends on: `ok`, or what is wrong with it.
     checks: BTreeMap<&'static str, String>,
+    /// What works, and endangers a promise or costs time; empty when nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 impl Readiness {
-    fn of(checks: [(&'static str, Result<(), String>); 3]) -> Self {
+    fn of(checks: [(&'static str, Result<(), String>); 3], warnings: Vec<String>) -> Self {
         let ready = checks.iter().all(|(_, check)| check.is_ok());
         let words = |check: Result<(), String>| check.err().unwrap_or_else(|| "ok".to_owned());
-        Self { ready, checks: checks.map(|(name, check)| (name, words(check))).into() }
+        Self { ready, checks: checks.map(|(name, check)| (name, words(check))).into(), warnings }
     }
 }
 
@@ -121,11 +124,23 @@ pub async fn ready(app: Data<App>, _: Machine) -> Readiness {
         }
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     };
-    Readiness::of([
+    let checks = [
         ("serving", no(!app.leaving.is_cancelled(), "leaving")),
         ("janitor", no(app.janitor_alive(), "it has stopped")),
         ("database", database),
-    ])
+    ];
+    Readiness::of(checks, warnings(&app))
+}
+
+/// What somebody should look at although requests may be sent here.
+fn warnings(app: &App) -> Vec<String> {
+    let settings = app.store.findings().iter().map(|finding| format!("{}; {}", finding.what, finding.fix));
+    let brokers = app.brokers.get().map(|brokers| brokers.states()).unwrap_or_default();
+    let silent = brokers.into_iter().filter(|state| !state.connected).map(|state| {
+        let why = state.trouble.unwrap_or_else(|| "not connected yet".to_owned());
+        format!("{} carries no nudges since {}: {why}", state.transport.as_str(), state.since)
+    });
+    settings.chain(silent).collect()
 }
 
 /// `GET /openapi.json`
@@ -139,9 +154,9 @@ mod tests {
 
     #[test]
     fn one_failed_check_is_enough() {
-        let all = Readiness::of([("a", Ok(())), ("b", Ok(())), ("c", Ok(()))]);
+        let all = Readiness::of([("a", Ok(())), ("b", Ok(())), ("c", Ok(()))], Vec::new());
         assert!(all.ready);
-        let two = Readiness::of([("a", Ok(())), ("b", Err("gone".to_owned())), ("c", Ok(()))]);
+        let two = Readiness::of([("a", Ok(())), ("b", Err("gone".to_owned())), ("c", Ok(()))], Vec::new());
         assert!(!two.ready);
         assert_eq!(serde_json::to_string(&two).unwrap(), r#"{"ready":false,"checks":{"a":"ok","b":"gone","c":"ok"}}"#);
     }

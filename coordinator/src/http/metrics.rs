@@ -46,6 +46,16 @@ pub async fn metrics(app: Data<App>, _: Machine) -> Counters {
             meter.statements(),
         ),
         ("ffleet_db_commits_total", "Database transactions that were committed.", meter.commits()),
+        (
+            "ffleet_nudges_heard_total",
+            "Nudges of other coordinators that brokers have brought.",
+            app.brokers.get().map_or(0, ffleet_nudges::Brokers::heard),
+        ),
+        (
+            "ffleet_nudges_dropped_total",
+            "Nudges that found no broker; whoever waits looks by themselves.",
+            app.brokers.get().map_or(0, |brokers| brokers.states().iter().map(|state| state.dropped).sum()),
+        ),
     ])
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use ffleet_nudges::Nudge;
 use ffleet_protocol::{
     id::{RequestId, TaskId},
     state::CancelReason,
-    topic::Topic,
 };
 use jiff::SignedDuration;
 
@@ -201,7 +201,7 @@ async fn queue_timeouts(app: &App, actor: &Actor) -> Result<Batch, OpError> {
 async fn ripen(app: &App) -> Result<Batch, OpError> {
     let needs = app.store.ripen(app.store.now().await?, ROWS).await?;
     for need in &needs {
-        app.bells.ring(&Topic::Queue(*need));
+        app.ring(&Nudge::Queue(*need));
     }
     Ok(batch(needs.len() as u64))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use ffleet_protocol::{job::Need, topic::Topic};
+use ffleet_protocol::{id::JobId, job::Need, topic::Topic};
 use tokio::sync::Notify;
 
 use super::claimers::{Claimers, Waiting};
@@ -89,6 +89,14 @@ impl Bells {
         Listening { bells: self.clone(), topics: topics.to_vec(), notify }
     }
 
+    /// The jobs that somebody listens to.
+    #[must_use]
+    pub(crate) fn jobs_listened_to(&self) -> Vec<JobId> {
+        let state = self.state();
+        let listened = state.topics.iter().filter(|(_, bell)| !bell.listeners.is_empty());
+        listened.filter_map(|(topic, _)| if let Topic::Job(id) = topic { Some(*id) } else { None }).collect()
+    }
+
     /// The number of the last ring of this topic; it grows with every ring.
     #[must_use]
     pub(crate) fn last_ring(&self, topic: &Topic) -> u64 {
@@ -169,8 +177,6 @@ impl Drop for Listening {
 
 #[cfg(test)]
 mod tests {
-    use ffleet_protocol::id::JobId;
-
     use super::*;
 
     #[tokio::test]

@@ -25,14 +25,14 @@ use crate::{
     app::App,
     domain::{Event, Holder, is_suspect, share, unfit},
     store::{
-        Conflicting, StoreError, Writers,
+        Conflicting, StoreError,
         claim::Candidate,
         commit::Guard,
         tasks::{SeenJob, SeenTask, transition},
     },
 };
 
-/// Waiting claims look by themselves every so often, in case a ring was lost.
+/// Waiting claims look by themselves every so often, in case a ring was lost: as long as nothing is to be had, one look for all.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Pages of the queue that one look goes through.
@@ -49,6 +49,8 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
     }
     let wait = Duration::from_secs(request.wait_s.min(limits::LONG_POLL_S).min(app.config.timing.long_poll_s));
     let until = Instant::now() + wait;
+    // A copy of this very request that comes while it waits gets the same answer.
+    let _turn = app.taking.turn(request.token).await;
     let repeated = granted(app, &request).await?;
     if repeated.is_some() {
         known(app, who, &request.worker).await?;
@@ -79,14 +81,30 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
                 Taken::WorkerChanged => continue,
             }
         }
-        let now = Instant::now();
-        if now >= until || app.leaving.is_cancelled() {
-            return Ok(None);
-        }
         tokio::select! {
             () = waiting.woken() => waiting.looks(),
-            () = tokio::time::sleep_until(until.min(now + LOOK_AGAIN)) => {}
+            () = wanted(app, &fitting, until) => {}
             () = app.leaving.cancelled() => {}
+        }
+        if Instant::now() >= until || app.leaving.is_cancelled() {
+            // A copy at another coordinator may have got them.
+            return granted(app, &request).await;
+        }
+    }
+}
+
+/// Waits until a task with one of these needs can be claimed, or until then. All who wait share one look every so often.
+async fn wanted(app: &App, needs: &[i64], until: Instant) {
+    loop {
+        let now = Instant::now();
+        if now >= until {
+            return;
+        }
+        tokio::time::sleep_until(until.min(now + LOOK_AGAIN)).await;
+        match app.wanted.get(&app.store).await {
+            Ok(wanted) if !needs.iter().any(|need| wanted.contains(need)) => {}
+            // The claim itself finds out what is wrong.
+            Ok(_) | Err(_) => return,
         }
     }
 }
@@ -103,13 +121,21 @@ async fn granted(app: &App, request: &ClaimRequest) -> Result<Option<ClaimAnswer
     let mut grants = Vec::new();
     for seen in app.store.seen_jobs(&jobs).await? {
         for task in &seen.tasks {
-            let ours = |epoch: u32| earlier.iter().any(|(id, _, e)| *id == task.task.id && *e == epoch);
-            if task.task.state.lease().is_some() && ours(task.task.epoch) {
-                grants.extend(grant(app, &seen, task, &commands));
+            let number = earlier.iter().position(|(id, _, epoch)| *id == task.task.id && *epoch == task.task.epoch);
+            if let Some(number) = number
+                && task.task.state.lease().is_some()
+            {
+                grants.extend(grant(app, &seen, task, &commands).map(|grant| (number, grant)));
             }
         }
     }
-    Ok(Some(ClaimAnswer { grants }))
+    Ok(Some(ClaimAnswer { grants: in_order(grants) }))
+}
+
+/// Grants in the order of their numbers, so that a repeated claim gets the same answer.
+fn in_order<N: Ord + Copy>(mut grants: Vec<(N, Grant)>) -> Vec<Grant> {
+    grants.sort_by_key(|(number, _)| *number);
+    grants.into_iter().map(|(_, grant)| grant).collect()
 }
 
 /// What came of looking for work.
@@ -141,7 +167,7 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
         if page == 0 {
             numbers = (0..i64::from(share(candidates.len() as u64, waiting, request.free_slots))).collect();
         }
-        shuffle_equals(&mut candidates, app.store.writers());
+        shuffle_equals(&mut candidates, app.taking.has_company());
         let mut candidates = candidates.into_iter();
         loop {
             let part = look.mark(&mut candidates, numbers.len());
@@ -164,11 +190,11 @@ async fn take(app: &App, who: &Caller, request: &ClaimRequest, needs: &[i64]) ->
 }
 
 /// Claims that look at the same window would all try the same rows in the same order, and all but one would lose each
-/// time. Priorities stay in order. Turns do where this coordinator knows what its other claims try; claims of another one
-/// would meet ours at every row, so there turns stay in order from window to window only.
-fn shuffle_equals(candidates: &mut [Candidate], writers: Writers) {
+/// time. Priorities stay in order. Turns do while this coordinator's claims are the only ones, which know of each other; when
+/// others are at it as well, turns stay in order from window to window only.
+fn shuffle_equals(candidates: &mut [Candidate], in_company: bool) {
     let mut rng = rand::rng();
-    let turn = |candidate: &Candidate| (writers == Writers::One).then_some(candidate.fair_key);
+    let turn = |candidate: &Candidate| (!in_company).then_some(candidate.fair_key);
     for part in candidates.chunk_by_mut(|a, b| (a.neg_priority, turn(a)) == (b.neg_priority, turn(b))) {
         part.shuffle(&mut rng);
     }
@@ -221,14 +247,15 @@ async fn take_these(
                 look.took(task.task.id);
                 app.store.remember(after);
                 let taken = SeenTask { task: next.task.clone(), ..task.clone() };
-                grants.extend(grant(app, seen, &taken, &commands));
-                ring(app, &next.wakes, seen.job.id, task.row.need_id);
+                grants.extend(grant(app, seen, &taken, &commands).map(|grant| (number, grant)));
+                ring(app, &next.wakes, &seen.job, task.row.need_id);
             }
             Err(StoreError::Conflict(Conflicting::Grant)) => before = true,
             Err(StoreError::Conflict(Conflicting::Worker)) => changed = true,
             // Another worker was faster; the next row may be free.
             Err(StoreError::Conflict(_)) => {
                 numbers.push_back(number);
+                app.taking.lost();
                 lost = true;
             }
             Err(error) => return Err(error.into()),
@@ -238,7 +265,7 @@ async fn take_these(
         _ if before => Taken::Before,
         true if changed => Taken::WorkerChanged,
         true if lost => Taken::Lost,
-        true | false => Taken::Grants(grants),
+        true | false => Taken::Grants(in_order(grants)),
     })
 }
 

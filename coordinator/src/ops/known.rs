@@ -1,6 +1,7 @@
 //! Workers and what they have, remembered for a moment: answers for people need not be newer.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -21,24 +22,47 @@ type Remembered = Option<(Instant, Arc<Vec<WorkerRow>>)>;
 
 /// Workers, as of at most two seconds ago.
 #[derive(Debug, Default)]
-pub(crate) struct KnownWorkers(Mutex<Remembered>);
+pub(crate) struct KnownWorkers {
+    rows: Mutex<Remembered>,
+    /// Whose each worker is that has spoken to this coordinator.
+    owners: Mutex<HashMap<WorkerId, AccountId>>,
+}
+
+/// Owners that are remembered; beyond that they are forgotten, and learned again.
+const OWNERS: usize = 10_000;
 
 impl KnownWorkers {
     async fn get(&self, store: &Store) -> Result<Arc<Vec<WorkerRow>>, StoreError> {
-        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let remembered = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, workers)) = remembered
             && at.elapsed() < FRESH
         {
             return Ok(workers);
         }
         let workers = Arc::new(store.workers().await?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), workers.clone()));
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), workers.clone()));
         Ok(workers)
+    }
+
+    /// A worker of this account has spoken.
+    pub(crate) fn spoke(&self, worker: &WorkerRow) {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if !owners.contains_key(&worker.id) {
+            if owners.len() >= OWNERS {
+                owners.clear();
+            }
+            owners.insert(worker.id.clone(), worker.account.clone());
+        }
+    }
+
+    /// Whose it is, if it has spoken here.
+    pub(crate) fn owner(&self, id: &WorkerId) -> Option<AccountId> {
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Forgets, because a worker has changed.
     pub(crate) fn changed(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Whether this worker was of this account lately. It stays so: a worker's name is bound to one account for good.

@@ -1,11 +1,11 @@
 //! A worker appends output.
 
+use ffleet_nudges::Nudge;
 use ffleet_protocol::{
     id::TaskId,
     log::{Data, LogAnswer, LogBatch, Progress, Record},
     problem::Code,
     state::Stream,
-    topic::Topic,
 };
 
 use super::{
@@ -85,7 +85,7 @@ pub async fn append(app: &App, who: &Caller, id: TaskId, batch: LogBatch) -> Res
         let kept_bytes = task.output.kept_bytes;
         match app.store.commit(commit).await {
             Ok(()) => {
-                app.bells.ring(&Topic::Job(seen.job.id));
+                app.ring(&Nudge::Job(seen.job.requester.clone(), seen.job.id));
                 if let Some(task) = seen.tasks.iter_mut().find(|task| task.task.id == id) {
                     *task = SeenTask::of(task.row.clone(), output)?;
                 }

@@ -26,6 +26,7 @@ pub mod submit;
 mod taking;
 pub(crate) mod transition;
 pub(crate) mod unblock;
+mod wanted;
 pub mod watch;
 pub mod workers;
 
@@ -40,6 +41,7 @@ pub(crate) use fair::FairTurns;
 pub(crate) use known::KnownWorkers;
 pub(crate) use shared::Followed;
 pub(crate) use taking::Taking;
+pub(crate) use wanted::Wanted;
 
 use crate::store::{commit::Commit, tasks::Actor};
 

@@ -1,12 +1,12 @@
 //! Somebody wants a running program to stop in its own way. The task stays Running, and the exit decides.
 
+use ffleet_nudges::Nudge;
 use ffleet_protocol::{
     id::{JobId, TaskId},
     job::{Canceled, SignalRequest},
     problem::Code,
     state::TaskStatus,
     task::NumberedSignal,
-    topic::Topic,
 };
 
 use super::{Caller, OpError, no_such_job, replayed};
@@ -40,7 +40,7 @@ pub async fn signal(app: &App, who: &Caller, id: JobId, request: SignalRequest) 
             Err(error) => return Err(error.into()),
         }
         for holder in running.iter().filter_map(|seen| seen.task.state.holder()) {
-            app.bells.ring(&Topic::Worker(holder.worker.clone()));
+            app.ring(&Nudge::Worker(app.workers.owner(&holder.worker), holder.worker.clone()));
         }
         return Ok(Canceled { id, status: seen.job.status });
     }

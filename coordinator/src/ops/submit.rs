@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use ffleet_nudges::Nudge;
 use ffleet_protocol::{
     id::JobId,
     job::{BatchAnswer, BatchRequest, JobSpec, Need, Submitted},
     limits,
     problem::{Code, FieldError},
     state::JobStatus,
-    topic::Topic,
 };
 use sha2::{Digest, Sha256};
 
@@ -232,7 +232,7 @@ async fn submit(app: &App, who: &Caller, items: Vec<Item>, extra: Commit) -> Res
         Err(error) => return Err(error.into()),
     }
     for need in needs {
-        app.bells.ring(&Topic::Queue(need));
+        app.ring(&Nudge::Queue(need));
     }
     for (submitted, _) in made.iter().filter(|(_, blocked)| *blocked) {
         // What they wait for may have ended while they were being made; nobody else would look before the janitor does.

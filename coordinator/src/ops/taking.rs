@@ -5,9 +5,14 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
-use ffleet_protocol::{id::TaskId, topic::Topic};
+use ffleet_protocol::{
+    id::{TaskId, Token},
+    topic::Topic,
+};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{notify::Bells, store::claim::Candidate};
 
@@ -22,6 +27,31 @@ struct State {
     /// Those that go on.
     open: BTreeSet<u64>,
     tasks: HashMap<TaskId, Mark>,
+    /// Claims that go on, by their token.
+    turns: HashMap<Token, Arc<tokio::sync::Mutex<()>>>,
+    /// When a claim of another coordinator was last in the way of one of ours.
+    lost: Option<Instant>,
+}
+
+/// For so long after that, others are thought to be at it still.
+const COMPANY: Duration = Duration::from_secs(2);
+
+/// A claim's turn, until dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    taking: Taking,
+    token: Token,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.taking.state();
+        // Ours, and the map's: nobody waits for it.
+        if state.turns.get(&self.token).is_some_and(|turn| Arc::strong_count(turn) <= 2) {
+            state.turns.remove(&self.token);
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +75,22 @@ pub(crate) struct Look {
 impl Taking {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while another claim with this token goes on.
+    pub(crate) async fn turn(&self, token: Token) -> Turn {
+        let turn = self.state().turns.entry(token).or_default().clone();
+        Turn { taking: self.clone(), token, _held: turn.lock_owned().await }
+    }
+
+    /// A claim of another coordinator was faster.
+    pub(crate) fn lost(&self) {
+        self.state().lost = Some(Instant::now());
+    }
+
+    /// Whether others are taking tasks as well, as far as could be noticed.
+    pub(crate) fn has_company(&self) -> bool {
+        self.state().lost.is_some_and(|at| at.elapsed() < COMPANY)
     }
 
     /// Begins to look. What is left in the end is rung for, if others left it alone meanwhile.
@@ -147,6 +193,18 @@ mod tests {
         let waiting = bells.wait_for_work(vec![7], None);
         drop(first);
         waiting.woken().await;
+    }
+
+    #[tokio::test]
+    async fn copies_of_a_claim_go_one_after_the_other() {
+        let (taking, token) = (Taking::default(), Token::new());
+        let first = taking.turn(token).await;
+        let mut second = Box::pin(taking.turn(token));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(taking.turn(Token::new()).await);
+        drop(first);
+        drop(second.await);
+        assert!(taking.state().turns.is_empty());
     }
 
     #[test]

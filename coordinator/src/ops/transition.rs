@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use ffleet_protocol::{
-    id::{JobId, TaskId, WorkerId},
+    id::{TaskId, WorkerId},
     problem::Code,
     state::{CancelReason, TaskStatus},
-    topic::Topic,
 };
+
+use ffleet_nudges::Nudge;
 
 use super::{OpError, error::Refused, replayed};
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     store::{
         Conflicting, StoreError,
         commit::{Awaited, Commit},
+        jobs::JobRow,
         tasks::{Actor, Decided, SeenJob, SeenTask, transition},
     },
 };
@@ -89,7 +91,7 @@ async fn step(
         commit.join(extra);
         match app.store.commit(commit).await {
             Ok(()) => {
-                ring(app, &next.wakes, seen.job.id, this.row.need_id);
+                ring(app, &next.wakes, &seen.job, this.row.need_id);
                 app.store.remember(decided.after.clone());
                 return Ok(Verdict::Applied(Box::new(Applied { seen, next, decided })));
             }
@@ -163,12 +165,12 @@ fn left_to_the_janitor(error: &OpError) {
 }
 
 /// Rings the bells of some wakes.
-pub(crate) fn ring(app: &App, wakes: &[Wake], job: JobId, need: i64) {
+pub(crate) fn ring(app: &App, wakes: &[Wake], job: &JobRow, need: i64) {
     for wake in wakes {
-        app.bells.ring(&match wake {
-            Wake::Queue => Topic::Queue(need),
-            Wake::Worker(id) => Topic::Worker(id.clone()),
-            Wake::Followers => Topic::Job(job),
+        app.ring(&match wake {
+            Wake::Queue => Nudge::Queue(need),
+            Wake::Worker(id) => Nudge::Worker(app.workers.owner(id), id.clone()),
+            Wake::Followers => Nudge::Job(job.requester.clone(), job.id),
         });
     }
 }

@@ -24,7 +24,10 @@ const OVERTAKEN_S: i64 = 2;
 /// A worker of the caller's.
 pub(super) async fn known(app: &App, who: &Caller, id: &WorkerId) -> Result<WorkerRow, OpError> {
     match app.store.worker(id).await? {
-        Some(worker) if worker.account == who.account => Ok(worker),
+        Some(worker) if worker.account == who.account => {
+            app.workers.spoke(&worker);
+            Ok(worker)
+        }
         Some(_) => Err(no_such_worker()),
         None => Err(OpError::refused(Code::NotRegistered, format!("worker {id} is not registered; register it first"))),
     }
@@ -219,7 +222,7 @@ async fn change(app: &App, who: &Caller, id: &WorkerId, event: WorkerEvent) -> R
         match app.store.commit(changed(&next, who.once())).await {
             Ok(()) => {
                 app.workers.changed();
-                app.bells.ring(&ffleet_protocol::topic::Topic::Worker(id.clone()));
+                app.ring(&ffleet_nudges::Nudge::Worker(Some(next.account.clone()), id.clone()));
                 return Ok(view(next, &app.store.busy().await?));
             }
             Err(StoreError::Conflict(Conflicting::Nonce)) => return Err(replayed()),

@@ -1,5 +1,7 @@
 //! What a claim looks at. What it reads is a hint; the commit is the claim.
 
+use std::collections::HashSet;
+
 use ffleet_protocol::{
     id::{AccountId, JobId, TaskId, Token, WorkerId},
     job::Need,
@@ -90,6 +92,15 @@ impl Store {
         }
         found.sort_by_key(|candidate| (candidate.neg_priority, candidate.fair_key, candidate.id));
         Ok(found)
+    }
+
+    /// The needs that tasks have which can be claimed now: one look into an index for each need.
+    pub(crate) async fn wanted(&self) -> Result<HashSet<i64>, StoreError> {
+        const SQL: &str =
+            "SELECT n.id FROM needs AS n WHERE EXISTS (SELECT 1 FROM tasks AS t WHERE t.claim_need = n.id)";
+        let db = self.hints();
+        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), SQL)).await?;
+        Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
     }
 
     /// The tasks that a claim was granted already, with the number of each grant.

@@ -1,14 +1,16 @@
 //! Output: chunks of records, compressed. A chunk holds the records of one stream of one batch, already encoded as the
 //! lines that followers read, so that reading is copying.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use ffleet_protocol::{
-    id::TaskId,
+    id::{JobId, TaskId},
     log::{Data, Dropped, FollowRecord, LineEnd, Progress, Record},
     state::Stream,
 };
 use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
     sea_query::{Expr, ExprTrait, Query},
 };
 use serde::Serialize;
@@ -199,6 +201,26 @@ fn lines(row: &row::chunk::Model) -> Result<Vec<Line>, StoreError> {
 }
 
 impl Store {
+    /// How often the output of these jobs has been written to, in a number that grows with it.
+    pub(crate) async fn said(&self, jobs: &[JobId]) -> Result<HashMap<JobId, i64>, StoreError> {
+        let db = self.hints();
+        let mut said = HashMap::new();
+        for part in jobs.chunks(512) {
+            let ids: Vec<sea_orm::Value> = row::padded(part).into_iter().map(|id| id.0.into()).collect();
+            let places = vec!["?"; ids.len()].join(", ");
+            let sql = format!(
+                "SELECT t.job_id, o.version FROM tasks AS t JOIN task_output AS o ON o.task_id = t.id WHERE t.job_id IN \
+                 ({places})"
+            );
+            let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, ids);
+            for row in db.query_all_raw(statement).await? {
+                let (job, version): (uuid::Uuid, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                *said.entry(JobId(job)).or_default() += version;
+            }
+        }
+        Ok(said)
+    }
+
     /// The row of a task's output.
     pub(crate) async fn output(&self, task: TaskId) -> Result<Option<row::output::Model>, StoreError> {
         Ok(row::output::Entity::find_by_id(task.0).one(self.reader()).await?)

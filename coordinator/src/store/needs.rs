@@ -15,19 +15,21 @@ use crate::domain::{need_from_key, need_key};
 
 /// What is known of the table of needs, by row.
 #[derive(Debug, Default)]
-pub(crate) struct Needs(RwLock<Arc<Vec<(i64, Need)>>>);
+pub(crate) struct Needs {
+    known: RwLock<Arc<Vec<(i64, Need)>>>,
+}
 
 impl Needs {
     /// Every need known so far.
     pub(crate) fn known(&self) -> Arc<Vec<(i64, Need)>> {
-        match self.0.read() {
+        match self.known.read() {
             Ok(known) => known.clone(),
             Err(poisoned) => poisoned.into_inner().clone(),
         }
     }
 
     fn put(&self, known: Arc<Vec<(i64, Need)>>) {
-        match self.0.write() {
+        match self.known.write() {
             Ok(mut held) => *held = known,
             Err(poisoned) => *poisoned.into_inner() = known,
         }

@@ -3,6 +3,7 @@
 mod bulk;
 mod lost;
 mod nodes;
+mod races;
 
 use std::collections::BTreeMap;
 
@@ -96,64 +97,6 @@ async fn run(store: &Nodes, id: JobId, holder: &Holder) -> SeenJob {
     happen(store, id, &Event::Accepted { quote: quote(holder, 1) }).await
 }
 
-async fn a_commit_is_exclusive(store: &Nodes) {
-    let id = job(store).await;
-    let seen = store.seen_job(id).await.unwrap().unwrap();
-    let claims = (0..16).map(|n| decided(&seen, &Event::Claimed { holder: holder(&format!("w{n}")) }));
-    let results = futures_util::future::join_all(claims.map(|commit| store.commit(commit))).await;
-    let won = results.into_iter().filter(|result| conflict(result).is_none()).count();
-    assert_eq!(won, 1, "sixteen workers, one claim");
-    let after = store.seen_job(id).await.unwrap().unwrap();
-    assert_eq!((after.tasks[0].task.epoch, after.job.status), (1, JobStatus::Assigned));
-    assert_eq!(store.attempts(id).await.unwrap().values().map(Vec::len).sum::<usize>(), 1, "losers leave no attempt");
-}
-
-/// Commits that go together, and one of them that comes too late.
-async fn many_at_once_are_each_told_the_truth(store: &Nodes) {
-    let ids = futures_util::future::join_all((0..40).map(|_| job(store))).await;
-    let mut commits = Vec::new();
-    for id in &ids {
-        let seen = store.seen_job(*id).await.unwrap().unwrap();
-        commits.push(decided(&seen, &Event::Claimed { holder: holder("box") }));
-    }
-    happen(store, ids[7], &Event::Claimed { holder: holder("other") }).await;
-    let results = futures_util::future::join_all(commits.into_iter().map(|commit| store.commit(commit))).await;
-    let lost: Vec<usize> = (0..ids.len()).filter(|n| conflict(&results[*n]).is_some()).collect();
-    assert_eq!(lost, [7]);
-    for (index, id) in ids.iter().enumerate() {
-        let seen = store.seen_job(*id).await.unwrap().unwrap();
-        let by = if index == 7 { "other" } else { "box" };
-        assert_eq!(seen.tasks[0].task.state.holder().map(|holder| holder.worker.as_str()), Some(by), "{index}");
-        assert_eq!((seen.job.status, seen.tasks[0].task.epoch), (JobStatus::Assigned, 1));
-    }
-}
-
-/// An append reads the task and writes the output; an end reads the output and writes the task.
-async fn an_end_and_an_append_do_not_both_win(store: &Nodes) {
-    for _ in 0..20 {
-        let (id, who) = (job(store).await, holder("box"));
-        let seen = run(store, id, &who).await;
-        let task = seen.tasks[0].task.id;
-        let new = Appended { epoch: 1, next_seq: 2, stdout_bytes: 0, stdout_lost: false, progress: None };
-        let records = [record(1, Stream::Stderr, "x")];
-        let mut append = logs::append(task, &seen.tasks[0].output, &records, &new, seen.now).0;
-        append.guards.push(Guard::Held(task, 1, who.token));
-        let end = decided(&seen, &Event::LeaseLapsed { lapse: Lapse::Superseded });
-        let both = futures_util::future::join_all([store.commit(append), store.commit(end)]).await;
-        let won = both.iter().filter(|result| conflict(result).is_none()).count();
-        assert_eq!(won, 1, "{both:?}");
-    }
-}
-
-async fn names_are_told_apart_by_every_letter(store: &Nodes) {
-    let key: KeyId = "alice.key".parse().unwrap();
-    for nonce in ["Case", "case", "case ", "cäse", "case\u{301}"] {
-        let mut commit = Commit::default();
-        commit.use_nonce(&key, nonce, RequestId::new(), 1);
-        assert_eq!(conflict(&store.commit(commit).await), None, "{nonce:?}");
-    }
-}
-
 fn conflict(result: &Result<(), StoreError>) -> Option<Conflicting> {
     match result {
         Err(StoreError::Conflict(what)) => Some(*what),
@@ -224,25 +167,6 @@ async fn a_row_is_read_as_it_was_written(store: &Nodes) {
     assert!(task.avoids(&who.worker, lapsed.now).is_some() && task.ran);
     let attempts = store.attempts(id).await.unwrap();
     assert!(attempts[&task.id][0].end.is_some());
-}
-
-async fn a_fold_cannot_be_stale(store: &Nodes) {
-    let mut two = new_job(spec(), 1, 1);
-    two.tasks.push(NewTask { name: "second".to_owned(), need_id: 1, fair_key: 2 });
-    let id = make(store, two).await;
-    let seen = store.seen_job(id).await.unwrap().unwrap();
-    let cancel = Event::CancelRequested { by: "alice".to_owned(), reason: CancelReason::Requested };
-    let commits: Vec<Commit> = seen
-        .tasks
-        .iter()
-        .map(|task| {
-            let next = task.task.on(&cancel, seen.now, &policy()).unwrap();
-            transition(&seen, task, &next, &actor(), KEEP, Writers::Many).unwrap().0
-        })
-        .collect();
-    let results = futures_util::future::join_all(commits.into_iter().map(|commit| store.commit(commit))).await;
-    let won = results.iter().filter(|result| result.is_ok()).count();
-    assert_eq!(won, 1, "both tasks end on the same reading of the job: the second decides again");
 }
 
 async fn claims_come_in_order(store: &Nodes) {
@@ -426,22 +350,22 @@ async fn starts_together_find_the_tables(urls: &[String]) -> Vec<Store> {
 /// Everything, against one database.
 async fn exercise(urls: &[String]) {
     let store = &Nodes::of(starts_together_find_the_tables(urls).await);
-    a_commit_is_exclusive(store).await;
+    races::a_commit_is_exclusive(store).await;
     what_must_be_fresh_is_taken_once(store).await;
     bulk::an_identity_is_one_jobs(store).await;
     bulk::a_repeated_job_is_told_from_others(store).await;
     a_lost_guard_writes_nothing(store).await;
     one_that_cannot_be_written_harms_no_other(store).await;
-    many_at_once_are_each_told_the_truth(store).await;
+    races::many_at_once_are_each_told_the_truth(store).await;
     a_row_is_read_as_it_was_written(store).await;
-    a_fold_cannot_be_stale(store).await;
-    an_end_and_an_append_do_not_both_win(store).await;
+    races::a_fold_cannot_be_stale(store).await;
+    races::an_end_and_an_append_do_not_both_win(store).await;
     claims_come_in_order(store).await;
     waiting_tasks_ripen(store).await;
     logs_keep_their_order(store).await;
     a_claim_brings_each_grant_once(store).await;
     needs_are_rows(store).await;
-    names_are_told_apart_by_every_letter(store).await;
+    races::names_are_told_apart_by_every_letter(store).await;
     pages_are_stable(store).await;
     retention_leaves_nothing(store).await;
     store.probe().await.unwrap();

@@ -70,6 +70,16 @@ impl Folder {
     }
 }
 
+/// Whether nothing is left of a process but its number, and perhaps that. While one of its threads is still dying, its
+/// ports are open, although it works in no folder any more.
+pub(crate) fn is_gone(pid: Pid) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // The name, in parentheses, may have anything in it.
+    let is_zombie = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']));
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    is_zombie && threads <= 1
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         // Waiting closes its standard input first.

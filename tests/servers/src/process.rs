@@ -17,7 +17,7 @@ use nix::{
 
 use crate::{
     PATIENCE,
-    folder::Folder,
+    folder::{Folder, is_gone},
     programs::PATH,
     waits::{breathe, until},
 };
@@ -64,6 +64,8 @@ impl Process {
         let mut command = Command::new(program);
         command.current_dir(self.folder()).stdin(Stdio::null());
         command.env_clear().env("PATH", PATH).env("LANG", "C.UTF-8").env("HOME", self.folder());
+        // A MariaDB that starts removes the temporary tables of all others that have the same folder for them.
+        command.env("TMPDIR", self.folder());
         if let Some(account) = &self.account {
             command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
         }
@@ -135,14 +137,14 @@ impl Process {
         }
     }
 
-    /// Sends a signal to the server and its helpers, and says how many they are.
-    fn signal_all(&self, signal: Signal) -> usize {
+    /// Sends a signal to the server and its helpers, and says who they are.
+    fn signal_all(&self, signal: Signal) -> Vec<Pid> {
         let members = self.folder.members();
         for pid in &members {
             // Some end meanwhile.
             let _ = kill(*pid, signal);
         }
-        members.len()
+        members
     }
 
     /// Kills it and its helpers, as a loss of power would, and waits until they are gone. Its data stays.
@@ -151,7 +153,13 @@ impl Process {
         if let Some(child) = self.child.lock().unwrap().as_mut() {
             let _ = child.wait();
         }
-        until(&format!("the helpers of {} are gone", self.name), || self.signal_all(Signal::SIGKILL) == 0);
+        let mut dying = Vec::new();
+        until(&format!("the helpers of {} are gone", self.name), || {
+            let left = self.signal_all(Signal::SIGKILL);
+            dying.retain(|pid| !is_gone(*pid));
+            dying.extend(&left);
+            dying.is_empty()
+        });
     }
 
     /// Stops its time and that of its helpers: its connections stay open, and nothing answers.

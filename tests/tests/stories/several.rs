@@ -2,20 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
-use ffleet_client::Follower;
+use ffleet_client::{Follower, RetryOptions};
 use ffleet_protocol::{
-    id::JobId,
+    id::{JobId, Token},
     log::{FollowRecord, Record},
     state::JobStatus,
     topic::Topic,
 };
-use ffleet_tests::{Fleet, PATIENCE, WorkerSetup, job};
+use ffleet_servers::RabbitMq;
+use ffleet_tests::{Fleet, Hand, Held, PATIENCE, WorkerSetup, job};
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::spawn_blocking};
 
 /// Long enough for outages under load. Nobody should have to notice one.
 const PATIENT: Duration = Duration::from_secs(120);
@@ -134,5 +135,117 @@ async fn one_of_three_is_killed_again_and_again_and_nobody_has_to_care() {
     for (id, records) in jobs {
         assert_eq!(fleet.job(id).await.summary.status, JobStatus::Completed);
         assert_gapless(&records);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_tells_the_others_at_once_and_nothing_needs_it() {
+    let broker = spawn_blocking(RabbitMq::start).await.unwrap();
+    let setup = broker_account(&broker).await;
+    // Nobody looks by themselves for so long that only the broker can have told.
+    let setup = format!("[timing]\ntail_ms = 60000\n\n{setup}");
+    let fleet = Fleet::setup().mariadb().await.config(&setup).coordinators(2).start().await;
+    for n in 0..2 {
+        connected(&fleet, n, true).await;
+    }
+    let hand = Hand::at(fleet.api_at(0, "farm"), "box").await;
+    let there = fleet.api_at(1, "studio");
+    for n in 0..5 {
+        let claim = hand.claim_with(Token::new(), 1, 25);
+        let submit = async {
+            let before = heard(&fleet, 0).await;
+            let id = there.submit(&job(["-fake-say", "x"]), &format!("key-{n}")).await.unwrap().id;
+            (before, id)
+        };
+        let (answer, (before, id)) = tokio::join!(claim, submit);
+        let grants = answer.unwrap().unwrap().grants;
+        assert_eq!((grants.len(), grants[0].job), (1, id));
+        assert!(heard(&fleet, 0).await > before || n == 0, "the first coordinator was told by the broker");
+        let held = Held { grant: grants[0].clone() };
+        hand.accept(&held).await.unwrap();
+        hand.finish(&held, 0).await.unwrap();
+    }
+    // Standing still, it is noticed by nobody who waits for an answer; killed, it is said.
+    broker.pause();
+    let id = there.submit(&job(["-fake-say", "x"]), "while it stands still").await.unwrap().id;
+    let claimed = hand.claim().await;
+    assert_eq!(claimed.grant.job, id);
+    hand.accept(&claimed).await.unwrap();
+    hand.finish(&claimed, 0).await.unwrap();
+    broker.kill9();
+    for n in 0..2 {
+        connected(&fleet, n, false).await;
+    }
+    let (status, ready) = fleet.coordinators()[0].asked("/health/ready").await;
+    assert!(status == 200 && ready.contains("amqp carries no nudges"), "{ready}");
+    spawn_blocking(move || {
+        broker.restart();
+        broker
+    })
+    .await
+    .unwrap();
+}
+
+/// The files that operators copy prepare the broker.
+async fn broker_account(broker: &RabbitMq) -> String {
+    broker.ctl(&["add_vhost", "ffleet"]);
+    broker.add_user("coordinators", "a secret", "ffleet");
+    let url = broker.url("coordinators", "a secret", "ffleet");
+    format!("[notify.amqp]\nurls = [{url:?}]\n")
+}
+
+/// Waits until a coordinator says that its broker answers, or does not.
+async fn connected(fleet: &Fleet, coordinator: usize, wanted: bool) {
+    let waiting = async {
+        loop {
+            let (_, ready) = fleet.coordinators()[coordinator].asked("/health/ready").await;
+            if ready.contains("carries no nudges") != wanted {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
+async fn heard(fleet: &Fleet, coordinator: usize) -> u64 {
+    let (_, metrics) = fleet.coordinators()[coordinator].asked("/metrics").await;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("ffleet_nudges_heard_total ")).unwrap();
+    line.parse().unwrap()
+}
+
+#[tokio::test]
+async fn coordinators_are_restarted_one_by_one_and_no_call_fails() {
+    let fleet = Fleet::setup().mariadb().await.coordinators(3).behind_haproxy().start().await;
+    fleet.worker_with(WorkerSetup::new("box").slots(4)).await;
+    // Whoever calls does not try anything twice.
+    let once = RetryOptions { deadline: Duration::ZERO, ..RetryOptions::default() };
+    let (api, calls, over) = (fleet.api().with_retry(once), AtomicUsize::new(0), AtomicBool::new(false));
+    let callers = (0..6).map(|caller| {
+        let (api, calls, over) = (&api, &calls, &over);
+        async move {
+            let mut ids = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                let n = calls.fetch_add(2, Ordering::Relaxed);
+                let id = api.submit(&job(["-fake-say", "x"]), &format!("{caller}-{n}")).await.unwrap().id;
+                assert_eq!(api.job(id).await.unwrap().summary.id, id, "who reads sees what was written elsewhere");
+                ids.push(id);
+            }
+            ids
+        }
+    });
+    let restarting = async {
+        for coordinator in fleet.coordinators() {
+            let before = calls.load(Ordering::Relaxed);
+            assert!(coordinator.process().term().await.success());
+            coordinator.restart().await;
+            assert!(calls.load(Ordering::Relaxed) > before, "calls went on meanwhile");
+        }
+        let front = fleet.front();
+        front.reload(&fleet.front_config());
+        over.store(true, Ordering::Relaxed);
+    };
+    let (ids, ()) = tokio::join!(join_all(callers), restarting);
+    for id in ids.into_iter().flatten() {
+        fleet.wait(id).until(JobStatus::Completed).await;
     }
 }

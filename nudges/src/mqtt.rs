@@ -1,0 +1,127 @@
+//! MQTT 3.1.1, which brokers of version 5 speak as well.
+
+use std::{sync::Arc, time::Duration};
+
+use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS, TlsConfiguration, Transport};
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use crate::{
+    Interest,
+    config::Places,
+    heard::Heard,
+    nudge::{body, source, topic_of_path},
+    ringer::Ringer,
+    state::Condition,
+};
+
+/// What waits within the client for the connection.
+const REQUESTS: usize = 256;
+/// A broker that says nothing for longer is asked whether it is still there, and given up soon after.
+const KEEP_ALIVE_S: u16 = 5;
+const PATIENCE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Session {
+    pub(crate) name: String,
+    pub(crate) interest: Interest,
+    pub(crate) heard: Arc<Heard>,
+    pub(crate) ringer: Ringer,
+    pub(crate) condition: Arc<Condition>,
+}
+
+/// Connects, listens and rings for ever, at whichever address answers.
+pub(crate) async fn run(places: Places, session: Session) {
+    let mut pause = FIRST_PAUSE;
+    for url in places.urls.iter().cycle() {
+        let place = place(url);
+        let options = session.options(url, places.ca.as_deref());
+        let (client, events) = AsyncClient::builder(options).capacity(REQUESTS).build();
+        let (was_there, why) = session.serve(&client, events, &place).await;
+        session.condition.lost(&place, &why);
+        if was_there {
+            pause = FIRST_PAUSE;
+        }
+        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn place(url: &Url) -> String {
+    format!("{}://{}:{}", url.scheme(), url.host_str().unwrap_or_default(), port(url))
+}
+
+fn port(url: &Url) -> u16 {
+    url.port().unwrap_or(if url.scheme() == "mqtts" { 8883 } else { 1883 })
+}
+
+impl Session {
+    fn options(&self, url: &Url, ca: Option<&str>) -> MqttOptions {
+        // Brokers end the older of two sessions of the same name.
+        let id = format!("{}-{:08x}", self.name, rand::random::<u32>());
+        let mut options = MqttOptions::new(id, (url.host_str().unwrap_or_default(), port(url)));
+        options.set_keep_alive(KEEP_ALIVE_S).set_clean_session(true);
+        if !url.username().is_empty() {
+            let decoded = |text: &str| {
+                let pair = format!("x={}", text.replace('+', "%2B"));
+                let found = url::form_urlencoded::parse(pair.as_bytes()).next();
+                found.map_or_else(String::new, |(_, value)| value.into_owned())
+            };
+            options.set_credentials(decoded(url.username()), decoded(url.password().unwrap_or_default()));
+        }
+        if url.scheme() == "mqtts" {
+            options.set_transport(match ca {
+                Some(ca) => Transport::tls_with_config(TlsConfiguration::Simple {
+                    ca: ca.as_bytes().to_vec(),
+                    alpn: None,
+                    client_auth: None,
+                }),
+                None => Transport::tls_with_default_config(),
+            });
+        }
+        options
+    }
+
+    /// Until something breaks; says whether there was a connection, and what broke.
+    async fn serve(&self, client: &AsyncClient, mut events: EventLoop, place: &str) -> (bool, String) {
+        let mut connected = false;
+        loop {
+            let is_there = connected;
+            let next =
+                async { if is_there { Ok(events.poll().await) } else { timeout(PATIENCE, events.poll()).await } };
+            // Not given up half way: what the event loop has begun, it must end.
+            tokio::pin!(next);
+            let event = loop {
+                tokio::select! {
+                    event = &mut next => break event,
+                    nudge = self.ringer.next(), if connected => {
+                        let body = body(self.heard.source);
+                        let options = PublishOptions::new(QoS::AtMostOnce);
+                        if client.try_publish(nudge.path(), body, options).is_err() {
+                            self.ringer.lost();
+                        }
+                    }
+                }
+            };
+            match event {
+                Err(_) => return (connected, "no answer in time".to_owned()),
+                Ok(Err(error)) => return (connected, error.to_string()),
+                Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
+                    connected = true;
+                    self.condition.connected(place);
+                    for path in self.interest.paths() {
+                        if let Err(error) = client.try_subscribe(path, QoS::AtLeastOnce) {
+                            return (connected, error.to_string());
+                        }
+                    }
+                }
+                Ok(Ok(Event::Incoming(Incoming::Publish(publish)))) => {
+                    let topic = std::str::from_utf8(&publish.topic).ok().and_then(topic_of_path);
+                    self.heard.take(source(&publish.payload), topic);
+                }
+                Ok(Ok(Event::Incoming(_) | Event::Outgoing(_))) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Nudges over real brokers: what one rings the others hear, after a restart of the broker as well, and nobody waits for it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use ffleet_nudges::{Amqp, Brokers, Interest, Mqtt, Notify, Nudge, Readers};
+use ffleet_protocol::{
+    id::{AccountId, JobId},
+    topic::Topic,
+};
+use ffleet_servers::{Mosquitto, RabbitMq};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    task::spawn_blocking,
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Listener {
+    brokers: Brokers,
+    heard: UnboundedReceiver<Topic>,
+}
+
+impl Listener {
+    fn start(config: &Notify, interest: &Interest) -> Self {
+        let (tell, heard) = unbounded_channel();
+        let hear = move |topic: &Topic| drop(tell.send(topic.clone()));
+        let brokers = Brokers::start(config, Readers::OwnerOnly, "test", interest, hear).unwrap();
+        Self { brokers, heard }
+    }
+
+    async fn connected(self) -> Self {
+        let connected = async {
+            while !self.brokers.any_answers() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, connected).await.unwrap();
+        self
+    }
+
+    async fn hears(&mut self) -> Topic {
+        timeout(PATIENCE, self.heard.recv()).await.unwrap().unwrap()
+    }
+
+    /// Rings until the other hears: while a broker comes back, rings are lost.
+    async fn until_heard(&self, nudge: &Nudge, other: &mut Self) {
+        let heard = async {
+            loop {
+                self.brokers.ring(nudge);
+                if let Ok(Some(topic)) = timeout(Duration::from_millis(200), other.heard.recv()).await
+                    && topic == nudge.topic()
+                {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, heard).await.unwrap();
+    }
+}
+
+async fn what_one_rings_the_others_hear(config: &Notify) -> [Listener; 3] {
+    let farm: AccountId = "farm".parse().unwrap();
+    let worker = Interest::Worker(farm.clone(), "box".parse().unwrap());
+    let here = Listener::start(config, &Interest::All).connected().await;
+    let mut there = Listener::start(config, &Interest::All).connected().await;
+    let mut worker = Listener::start(config, &worker).connected().await;
+    // Connected is not yet subscribed.
+    here.until_heard(&Nudge::Queue(1), &mut there).await;
+    here.until_heard(&Nudge::Queue(2), &mut worker).await;
+    let (job, own, others) =
+        (Nudge::Job("studio".parse().unwrap(), JobId::new()), "box".parse().unwrap(), "other".parse().unwrap());
+    for nudge in [Nudge::Worker(Some(farm.clone()), others), job.clone(), Nudge::Worker(Some(farm.clone()), own)] {
+        here.brokers.ring(&nudge);
+    }
+    let mut heard = Vec::new();
+    while heard.last() != Some(&"worker:box".to_owned()) {
+        let topic = there.hears().await.to_string();
+        if !topic.starts_with("queue") {
+            heard.push(topic);
+        }
+    }
+    assert_eq!(heard, ["worker:other".to_owned(), job.topic().to_string(), "worker:box".to_owned()]);
+    loop {
+        match worker.hears().await {
+            Topic::Queue(_) => {}
+            topic => break assert_eq!(topic.to_string(), "worker:box", "the other worker's is not its business"),
+        }
+    }
+    [here, there, worker]
+}
+
+#[tokio::test]
+async fn rabbitmq() {
+    let broker = spawn_blocking(RabbitMq::start).await.unwrap();
+    let url = {
+        broker.add_user("ffleet", "a secret", "/");
+        broker.url("ffleet", "a secret", "/")
+    };
+    // The first address is nobody's.
+    let nobody = "amqp://ffleet@127.0.0.1:1/".to_owned();
+    let config = Notify { amqp: Some(Amqp { urls: vec![nobody, url], password_file: None, ca: None }), mqtt: None };
+    let [here, mut there, _worker] = what_one_rings_the_others_hear(&config).await;
+    let broker = spawn_blocking(move || {
+        broker.kill9();
+        broker
+    });
+    let broker = broker.await.unwrap();
+    let gone = async {
+        while here.brokers.any_answers() {
+            here.brokers.ring(&Nudge::Queue(3));
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
+    let state = &here.brokers.states()[0];
+    assert!(state.trouble.is_some(), "{state:?}");
+    let _broker = spawn_blocking(move || {
+        broker.restart();
+        broker
+    });
+    here.until_heard(&Nudge::Queue(4), &mut there).await;
+}
+
+#[tokio::test]
+async fn mosquitto() {
+    let broker =
+        spawn_blocking(|| Mosquitto::with_users(&[("ffleet", "a secret")], "allow_anonymous false\n")).await.unwrap();
+    let url = format!("mqtt://ffleet:a%20secret@127.0.0.1:{}", broker.port());
+    let nobody = "mqtt://127.0.0.1:1".to_owned();
+    let config = Notify { mqtt: Some(Mqtt { urls: vec![nobody, url], password_file: None, ca: None }), amqp: None };
+    let [here, mut there, _worker] = what_one_rings_the_others_hear(&config).await;
+    broker.kill9();
+    let gone = async {
+        while here.brokers.any_answers() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, gone).await.unwrap();
+    broker.restart();
+    here.until_heard(&Nudge::Queue(4), &mut there).await;
+}
