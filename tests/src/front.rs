@@ -27,8 +27,8 @@ pub(crate) fn config(port: u16, coordinators: &[SocketAddr]) -> String {
         replace(&format!("10.0.0.2{n}:3306 port 9200"), &format!("{} port {}", nowhere(), free_port()));
         replace(&format!("10.0.0.3{n}:5672"), &nowhere());
     }
-    // One that several users share would be the first one's.
-    replace("stats socket /run/haproxy/admin.sock", "stats socket ./admin.sock");
+    // A file would stay behind.
+    replace("stats socket /run/haproxy/admin.sock mode 660", &format!("stats socket ipv4@{}", nowhere()));
     text
 }
 

@@ -178,7 +178,8 @@ impl Setup {
         let front = match front {
             Some(port) => {
                 let addresses: Vec<_> = coordinators.iter().map(Coordinator::address).collect();
-                let front = spawn_blocking(move || HaProxy::start(&front::config(port, &addresses)));
+                let config = front::config(port, &addresses);
+                let front = spawn_blocking(move || HaProxy::start(&config));
                 Some((port, front.await.expect("HAProxy")))
             }
             None => None,

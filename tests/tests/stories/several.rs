@@ -167,7 +167,7 @@ async fn a_broker_tells_the_others_at_once_and_nothing_needs_it() {
     }
     // Standing still, it is noticed by nobody who waits for an answer; killed, it is said.
     broker.pause();
-    let id = there.submit(&job(["-fake-say", "x"]), "while it stands still").await.unwrap().id;
+    let id = there.submit(&job(["-fake-say", "x"]), "while-it-stands-still").await.unwrap().id;
     let claimed = hand.claim().await;
     assert_eq!(claimed.grant.job, id);
     hand.accept(&claimed).await.unwrap();
