@@ -4,12 +4,14 @@ use std::{
     future::Future,
     net::{SocketAddr, TcpListener},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use actix_web::web::Data;
 use anyhow::Context;
 use ffleet_nudges::{Brokers, Interest};
+use sd_notify::NotifyState;
 use socket2::SockRef;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +96,25 @@ fn listen_to_brokers(app: &App, address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// sd_notify(3). Without systemd there is nobody to tell.
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd cannot be told how it goes");
+    }
+}
+
+/// Says that all is well, as often as systemd wants to hear it, while it is: a coordinator whose janitor has stopped is
+/// started again.
+async fn keep_systemd_informed(app: Arc<App>, stop: CancellationToken) {
+    let Some(within) = sd_notify::watchdog_enabled() else { return };
+    while !stop.is_cancelled() {
+        if app.janitor_alive() {
+            tell_systemd(&[NotifyState::Watchdog]);
+        }
+        tokio::time::sleep(within / 3).await;
+    }
+}
+
 /// Serves until `shutdown` is ready, then leaves in order: not ready any more, long polls are answered; when load balancers
 /// had time to see it, no new connections; requests under way end.
 ///
@@ -110,6 +131,8 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
     let mut sweeping = tokio::spawn(janitor::run(app.clone().into_inner(), stop.clone()));
     let mut tailing = tokio::spawn(tail::run(app.clone().into_inner(), stop.clone()));
     tracing::info!(addr = %format!("{scheme}://{address}"), "listening on {scheme}://{address}");
+    tell_systemd(&[NotifyState::Ready]);
+    tokio::spawn(keep_systemd_informed(app.clone().into_inner(), stop.clone()));
 
     let ended = tokio::select! {
         () = shutdown => None,
@@ -119,6 +142,7 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
     };
 
     tracing::info!("leaving: no longer ready, letting requests end");
+    tell_systemd(&[NotifyState::Stopping]);
     app.leaving.cancel();
     if ended.is_none() {
         tokio::time::sleep(Duration::from_secs(app.config.timing.linger_s)).await;

@@ -163,6 +163,8 @@ codes! {
     TooManyNeeds = "too_many_needs", 422, "Too many distinct sets of requirements";
     /// A cursor nobody gave out.
     BadCursor = "bad_cursor", 400, "This cursor was not given out here";
+    /// More requests than the proxy in front takes from one address or key; try again.
+    TooManyRequests = "too_many_requests", 429, "Too many requests";
     /// The server leaves or its database does not answer; try again.
     Unavailable = "unavailable", 503, "Not now; try again";
     /// A fault of ours.

@@ -234,7 +234,7 @@ impl Fleet {
     pub fn front_config(&self) -> String {
         let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
         let addresses: Vec<_> = self.parts.coordinators.iter().map(Coordinator::address).collect();
-        crate::front::config(*port, &addresses)
+        crate::front::config(&crate::front::Behind { coordinators: Some((*port, addresses)), galera: None })
     }
 
     /// HAProxy, where [`Setup::behind_haproxy`] was asked for.

@@ -26,6 +26,7 @@
 pub mod chaos;
 pub mod checker;
 mod cli;
+mod cluster;
 mod coordinator;
 mod disk;
 mod ending;
@@ -49,6 +50,7 @@ mod worker;
 use std::time::Duration;
 
 pub use cli::{Cli, Ran};
+pub use cluster::Cluster;
 pub use coordinator::Coordinator;
 pub use disk::SmallDisk;
 pub use fleet::Fleet;

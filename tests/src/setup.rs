@@ -178,7 +178,7 @@ impl Setup {
         let front = match front {
             Some(port) => {
                 let addresses: Vec<_> = coordinators.iter().map(Coordinator::address).collect();
-                let config = front::config(port, &addresses);
+                let config = front::config(&front::Behind { coordinators: Some((port, addresses)), galera: None });
                 let front = spawn_blocking(move || HaProxy::start(&config));
                 Some((port, front.await.expect("HAProxy")))
             }

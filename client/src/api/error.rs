@@ -70,7 +70,7 @@ impl ApiError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Problem(problem) => problem.status >= 500,
+            Self::Problem(problem) => problem.status >= 500 || problem.is(Code::TooManyRequests),
             Self::Unreachable { .. } | Self::Interrupted { .. } => true,
             Self::Protocol { .. } | Self::Setup(_) => false,
         }

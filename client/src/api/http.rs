@@ -189,7 +189,7 @@ impl Shared {
                     TryError::Skewed(ApiError::Problem(Box::new(problem)))
                 } else if problem.is(Code::Replayed) {
                     TryError::Doubled(Box::new(problem))
-                } else if status == StatusCode::SERVICE_UNAVAILABLE {
+                } else if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
                     TryError::NotNow { problem: Box::new(problem), after }
                 } else if status.is_server_error() {
                     TryError::Fault(Box::new(problem))

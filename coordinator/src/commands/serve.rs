@@ -14,7 +14,7 @@ pub async fn run(settings: &Settings) -> Result<(), Failure> {
     telemetry::init(&config.log)?;
     if let Some(tls) = &config.tls {
         // Before anything is opened: this is a fault of the configuration, and is reported as one.
-        tls.server_config(config.master_key.readers()).map_err(|error| Failure::Wrong(error.to_string()))?;
+        tls.certificate(config.master_key.readers()).map_err(|error| Failure::Wrong(error.to_string()))?;
     }
     let shutdown = watch_signals()?;
     let app = Box::pin(run::open(config)).await?;

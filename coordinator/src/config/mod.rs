@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use sections::{Database, DatabaseTls, Limits, Log, LogFormat, MasterKey, Retention, Timing, Tls, Verify};
-pub use tls::TlsError;
+pub use tls::{Certificate, TlsError};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

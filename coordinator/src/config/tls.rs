@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use ffleet_settings::{SecretFileError, SecretReaders, read_secret_file};
@@ -13,6 +13,8 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{Error as PemError, PemObject},
     },
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use secrecy::ExposeSecret;
 
@@ -40,11 +42,16 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// What the server needs. The key is a secret as others are: `readers` says who may be able to read its file.
+    /// Reads the certificate and its key. The key is a secret as others are: `readers` says who may be able to read its file.
     ///
     /// # Errors
     /// When a file cannot be read or holds no PEM, others can read the key, or it is not the certificate's.
-    pub fn server_config(&self, readers: SecretReaders) -> Result<ServerConfig, TlsError> {
+    pub fn certificate(&self, readers: SecretReaders) -> Result<Certificate, TlsError> {
+        let read = Arc::new(self.read(readers)?);
+        Ok(Certificate { tls: self.clone(), readers, current: RwLock::new(read) })
+    }
+
+    fn read(&self, readers: SecretReaders) -> Result<CertifiedKey, TlsError> {
         let chain = CertificateDer::pem_file_iter(&self.certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let chain = chain.map_err(|error| file("certificate", &self.certificate, &error))?;
         if chain.is_empty() {
@@ -53,9 +60,47 @@ impl Tls {
         let key = read_secret_file(&self.key, readers)?;
         let key = PrivateKeyDer::from_pem_slice(key.expose_secret().as_bytes());
         let key = key.map_err(|error| file("key", &self.key, &error))?;
+        Ok(CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?)
+    }
+}
+
+/// A certificate that is read again when it has been renewed; connections that are there keep the one they began with.
+#[derive(Debug)]
+pub struct Certificate {
+    tls: Tls,
+    readers: SecretReaders,
+    current: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    /// What the server needs.
+    ///
+    /// # Errors
+    /// When the cryptography that was built in knows no version of TLS, which would be a fault of ours.
+    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        Ok(versions.with_no_client_auth().with_single_cert(chain, key)?)
+        Ok(versions.with_no_client_auth().with_cert_resolver(self.clone()))
+    }
+
+    /// Takes what the files hold now; says whether it is another certificate. One that cannot be used changes nothing.
+    ///
+    /// # Errors
+    /// As [`Tls::certificate`].
+    pub fn renew(&self) -> Result<bool, TlsError> {
+        let read = self.tls.read(self.readers)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = read.cert != current.cert;
+        if changed {
+            *current = Arc::new(read);
+        }
+        Ok(changed)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -80,16 +125,16 @@ mod tests {
         (made.cert.pem(), made.signing_key.serialize_pem())
     }
 
-    fn attempt_with(certificate: &str, key: &str, mode: u32, readers: SecretReaders) -> Result<ServerConfig, TlsError> {
+    fn attempt_with(certificate: &str, key: &str, mode: u32, readers: SecretReaders) -> Result<Certificate, TlsError> {
         let folder = tempfile::tempdir().unwrap();
         let tls = Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         std::fs::write(&tls.certificate, certificate).unwrap();
         std::fs::write(&tls.key, key).unwrap();
         std::fs::set_permissions(&tls.key, Permissions::from_mode(mode)).unwrap();
-        tls.server_config(readers)
+        tls.certificate(readers)
     }
 
-    fn attempt(certificate: &str, key: &str) -> Result<ServerConfig, TlsError> {
+    fn attempt(certificate: &str, key: &str) -> Result<Certificate, TlsError> {
         attempt_with(certificate, key, 0o600, SecretReaders::OwnerOnly)
     }
 
@@ -119,7 +164,29 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         let missing = Tls { certificate: "/nonexistent".into(), key: "/nonexistent".into() };
-        let error = missing.server_config(SecretReaders::OwnerOnly).unwrap_err().to_string();
+        let error = missing.certificate(SecretReaders::OwnerOnly).unwrap_err().to_string();
         assert!(error.contains("/nonexistent cannot be read"), "{error}");
+    }
+
+    #[test]
+    fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let tls = Tls { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+        let put = |(certificate, key): &(String, String)| {
+            std::fs::write(&tls.certificate, certificate).unwrap();
+            std::fs::write(&tls.key, key).unwrap();
+            std::fs::set_permissions(&tls.key, Permissions::from_mode(0o600)).unwrap();
+        };
+        let (first, second) = (pair(), pair());
+        put(&first);
+        let certificate = Arc::new(tls.certificate(SecretReaders::OwnerOnly).unwrap());
+        assert!(certificate.server_config().is_ok());
+        let shown = || certificate.current.read().unwrap().cert[0].clone();
+        let before = shown();
+        assert!(!certificate.renew().unwrap(), "nothing has changed");
+        put(&(second.0.clone(), first.1.clone()));
+        assert!(certificate.renew().is_err() && shown() == before, "half of a renewal");
+        put(&second);
+        assert!(certificate.renew().unwrap() && shown() != before);
     }
 }

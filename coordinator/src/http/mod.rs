@@ -31,13 +31,13 @@ mod verify;
 mod watch;
 mod workers;
 
-use std::{net::TcpListener, thread, time::Duration};
+use std::{net::TcpListener, sync::Arc, thread, time::Duration};
 
 use actix_web::{HttpServer, dev::Server, middleware::from_fn, web};
 
 pub use openapi::openapi;
 
-use crate::app::App;
+use crate::{app::App, config::Certificate};
 
 /// How long the head of a connection's first request may take to arrive; later ones are bounded by [`closing`].
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -48,6 +48,33 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// nobody read has been waited for already, within bounds ([`unread`]).
 const DISCONNECT_TIMEOUT: Duration = Duration::ZERO;
 
+/// So often a renewed certificate is looked for.
+const RENEWED: Duration = Duration::from_secs(10);
+
+/// Looks for a renewed certificate as long as this process lives. Both files are read each time: they are small, and times of
+/// files lie.
+async fn keep_renewed(certificate: Arc<Certificate>) {
+    let mut trouble = None;
+    loop {
+        tokio::time::sleep(RENEWED).await;
+        let looking = certificate.clone();
+        let found = tokio::task::spawn_blocking(move || looking.renew().map_err(|error| error.to_string())).await;
+        match found {
+            Ok(Ok(true)) => tracing::info!("the certificate was renewed"),
+            Ok(Ok(false)) => {}
+            // Said once, and again when it is another one.
+            Ok(Err(error)) if trouble.as_ref() != Some(&error) => {
+                tracing::error!("the certificate cannot be renewed; the one before is still shown: {error}");
+                trouble = Some(error);
+                continue;
+            }
+            Ok(Err(_)) => continue,
+            Err(error) => tracing::error!(%error, "looking for a renewed certificate went wrong"),
+        }
+        trouble = None;
+    }
+}
+
 /// Serves every route on `listener`, with TLS if a certificate is configured, until the returned server is stopped.
 ///
 /// Signals are the caller's business. Must be called within a Tokio runtime.
@@ -56,8 +83,12 @@ pub fn server(app: web::Data<App>, listener: TcpListener) -> std::io::Result<Ser
     let document = web::Data::new(health::Document::new());
     let shutdown_s = app.config.timing.shutdown_s;
     let readers = app.config.master_key.readers();
-    let tls = app.config.tls.as_ref().map(|tls| tls.server_config(readers)).transpose();
-    let tls = tls.map_err(std::io::Error::other)?;
+    let certificate = app.config.tls.as_ref().map(|tls| tls.certificate(readers)).transpose();
+    let certificate = certificate.map_err(std::io::Error::other)?.map(Arc::new);
+    let tls = certificate.as_ref().map(Certificate::server_config).transpose().map_err(std::io::Error::other)?;
+    if let Some(certificate) = certificate {
+        tokio::spawn(keep_renewed(certificate));
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let server = HttpServer::new(move || {
         actix_web::App::new()

@@ -7,6 +7,7 @@ mod bulk;
 mod cancel;
 mod claims;
 mod client;
+mod cluster;
 mod delivery;
 mod deps;
 mod disks;

@@ -5,6 +5,7 @@ mod held;
 mod leases;
 mod register;
 mod strays;
+mod systemd;
 mod watch;
 
 use std::{
@@ -24,6 +25,7 @@ use ffleet_protocol::{
     task::Grant,
     worker::LeaseRef,
 };
+use sd_notify::NotifyState;
 use tokio::sync::{Notify, mpsc, watch as watched};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -129,9 +131,16 @@ pub async fn run(config: Config, mut stops: mpsc::UnboundedReceiver<()>) -> anyh
     };
     tracing::info!(worker.id = %worker.config.id, incarnation = %worker.incarnation, satisfies = registered.satisfies,
         "registered as {}", worker.config.id);
+    systemd::tell(&[NotifyState::Ready]);
+    tokio::spawn(systemd::keep_informed());
     for (held, report) in unreported {
         worker.attempts.spawn(attempt::report_again(Arc::clone(&worker), held, report));
     }
+    let draining = worker.stages.draining.clone();
+    tokio::spawn(async move {
+        draining.cancelled().await;
+        systemd::tell(&[NotifyState::Stopping]);
+    });
     let farewell = live(&worker, registered, &mut stops).await;
     if farewell == Farewell::Left {
         say_goodbye(&worker).await;
