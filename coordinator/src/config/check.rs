@@ -9,11 +9,12 @@ impl Config {
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         self.addresses(&mut problems);
-        if self.database.file().is_none() {
+        if self.database.file().is_none() && !self.database.is_server() {
             // Only what kind it is: the rest may hold a password.
             let kind = self.database.url.split(':').next().unwrap_or_default();
             problems.push(format!(
-                "`database.url` ({kind:?}) names no database that is supported; expected sqlite:///path/to/ffleet.db"
+                "`database.url` ({kind:?}) names no database that is supported; expected sqlite:///path/to/ffleet.db, \
+                 mysql://USER@HOST/DATABASE or postgres://USER@HOST/DATABASE"
             ));
         }
         self.timing.problems(&mut problems);

@@ -93,6 +93,12 @@ impl Database {
         let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
         (!path.is_empty() && path != ":memory:").then_some(Path::new(path))
     }
+
+    /// Whether `url` is the address of a server.
+    #[must_use]
+    pub fn is_server(&self) -> bool {
+        ["mysql://", "mariadb://", "postgres://", "postgresql://"].iter().any(|scheme| self.url.starts_with(scheme))
+    }
 }
 
 impl MasterKey {

@@ -95,7 +95,7 @@ fn what_cannot_work_is_refused_with_the_arithmetic() {
         ("public_names = ['https://x/']", "`public_names` has \"https://x/\""),
         ("public_base_path = 'x/'", "`public_base_path` = \"x/\""),
         ("trusted_proxies = ['10.0.0.0/33']", "`trusted_proxies.0` in DIR/coordinator.toml, line 1"),
-        ("[database]\nurl = 'mysql://a:hunter2@c/d'", "`database.url` (\"mysql\") names no database"),
+        ("[database]\nurl = 'oracle://a:hunter2@c/d'", "`database.url` (\"oracle\") names no database"),
         ("[database]\nurl = 'sqlite::memory:'", "expected sqlite:///path/to/ffleet.db"),
         ("[log]\nlevel = 'a=b=c'", "`log.level` = \"a=b=c\" is not understood"),
         ("[limits]\nprograms = []", "`limits.programs` is empty"),
