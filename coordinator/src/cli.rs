@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use ffleet_settings::Overrides;
 
-use crate::commands::{account, init};
+use crate::commands::{account, check_database, export, import, init, migrate};
 
 /// The ffleet coordinator: owns jobs, tasks, leases and workers.
 #[derive(Debug, Parser)]
@@ -63,6 +63,11 @@ pub enum Command {
     /// Manage accounts directly in the database, running or not
     #[command(subcommand)]
     Account(account::Command),
+    // Of these, the help stands with their arguments: a line here would take the place of all of it.
+    Check(check_database::Args),
+    Migrate(migrate::Args),
+    Export(export::Args),
+    Import(import::Args),
     /// Write man pages and completions, for installers
     #[command(hide = true)]
     Manual(ffleet_manual::Args),
@@ -74,6 +79,7 @@ Examples:
   ffleet-coordinator account add root --role admin --out root.key
   ffleet-coordinator account add encoder-1 --role worker --out encoder-1.key
   ffleet-coordinator --check-config
+  ffleet-coordinator check
   ffleet-coordinator
 
 Every key of the configuration can also be given in the environment: FFLEET_COORDINATOR_LISTEN, or with `__` between
@@ -83,5 +89,5 @@ Exit codes:
   0  done, or stopped in order by SIGTERM or SIGINT
   1  it failed; stderr says why and what to do
   2  the command line, the configuration or a key file is wrong
-  3  refused: no such account, the name is taken, the last admin
+  3  refused: no such account, the name is taken, the last admin; a database that is not empty, or that holds nothing
   130, 143  stopped at once by a second SIGINT or SIGTERM";

@@ -18,6 +18,10 @@ async fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Init(args)) => commands::init::run(&args),
         Some(Command::Account(command)) => Box::pin(commands::account::run(&cli.settings, command)).await,
+        Some(Command::Check(args)) => Box::pin(commands::check_database::run(&cli.settings, &args)).await,
+        Some(Command::Migrate(args)) => Box::pin(commands::migrate::run(&cli.settings, &args)).await,
+        Some(Command::Export(args)) => Box::pin(commands::export::run(&cli.settings, &args)).await,
+        Some(Command::Import(args)) => Box::pin(commands::import::run(&cli.settings, &args)).await,
         Some(Command::Manual(args)) => args.write(&Cli::command()).map_err(|error| Failure::Failed(error.to_string())),
         None | Some(Command::Serve) if cli.check_config => commands::check::run(&cli.settings),
         None | Some(Command::Serve) => Box::pin(commands::serve::run(&cli.settings)).await,

@@ -38,7 +38,10 @@ pub async fn open(config: Config) -> anyhow::Result<App> {
 }
 
 /// SQLite's own words for a folder that cannot be written name neither the folder nor the way out.
-fn writable(database: &Database) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When no file can be made beside the database; the message says what to do.
+pub fn writable(database: &Database) -> anyhow::Result<()> {
     let Some(path) = database.url.strip_prefix("sqlite:") else { return Ok(()) };
     let path = Path::new(path.strip_prefix("//").unwrap_or(path).split('?').next().unwrap_or_default());
     let Some(folder) = path.parent() else { return Ok(()) };

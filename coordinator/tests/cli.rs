@@ -179,9 +179,9 @@ fn the_configuration_in_force_is_shown_and_no_secrets() {
     }
     toml::from_str::<toml::Table>(&text).unwrap();
 
-    let foreign = [("FFLEET_COORDINATOR_DATABASE__URL", "mysql://ffleet:hunter2@db/ffleet")];
+    let foreign = [("FFLEET_COORDINATOR_DATABASE__URL", "oracle://ffleet:hunter2@db/ffleet")];
     let refused = place.run_with(&["--check-config"], &foreign);
-    refused.refused(2, &["`database.url`", "mysql", "sqlite:///"]);
+    refused.refused(2, &["`database.url`", "oracle", "sqlite:///", "mysql://", "postgres://"]);
     assert!(!refused.err().contains("hunter2"), "{}", refused.err());
 }
 
@@ -326,6 +326,110 @@ async fn databases_that_are_not_ours_are_named_and_left_alone() {
     assert_eq!(place.run(&["account", "list"]).code(), 0);
     let newer = execute("ffleet.db", "rw", "INSERT INTO seaql_migrations VALUES ('m9999_tomorrow', 0)").await;
     refused(&newer, &["ffleet.db was used by a newer version", "m9999_tomorrow", "install that version"]);
+}
+
+#[tokio::test]
+async fn tables_are_made_and_brought_up_to_date_without_the_master_key() {
+    let place = Place::initialized();
+    std::fs::remove_file(place.path("master.key")).unwrap();
+    let made = place.run(&["migrate", "--json"]).json();
+    assert_eq!(made["applied"][0], "m0001_core");
+    let again = place.run(&["migrate"]);
+    assert_eq!((again.code(), again.err().as_str()), (0, ""));
+    assert!(again.out().starts_with("nothing was missing"), "{}", again.out());
+    let nowhere = [("FFLEET_COORDINATOR_DATABASE__URL", "sqlite:///nonexistent/ffleet.db")];
+    place.run_with(&["migrate"], &nowhere).refused(1, &["/nonexistent", "database.url"]);
+
+    let database = sea_orm::Database::connect(format!("sqlite://{}", place.path("ffleet.db").display())).await.unwrap();
+    let older = "DELETE FROM seaql_migrations WHERE version = 'm0006_fewer_indexes'; CREATE INDEX idempotency_age ON \
+                 idempotency (created_at); CREATE INDEX tasks_state ON tasks (state, id); DROP INDEX tasks_blocked";
+    sea_orm::ConnectionTrait::execute_unprepared(&database, older).await.unwrap();
+    database.close().await.unwrap();
+    let export = place.run(&["export", "fleet.export"]);
+    export.refused(3, &["m0006_fewer_indexes is missing", "ffleet-coordinator migrate"]);
+    let behind = place.run(&["check", "--json"]);
+    assert_eq!(behind.code(), 1);
+    let behind: Value = serde_json::from_str(&behind.out()).unwrap();
+    assert_eq!(behind["tables"], serde_json::json!({ "up_to_date": false, "missing": ["m0006_fewer_indexes"] }));
+    assert_eq!(place.run(&["migrate"]).out(), "applied m0006_fewer_indexes\nthe tables are up to date\n");
+}
+
+#[test]
+fn a_check_says_what_is_wrong_and_changes_nothing() {
+    let place = Place::initialized();
+    let new = place.run(&["check"]);
+    new.refused(1, &["one thing has to be looked after"]);
+    assert!(new.out().contains("is not there yet") && new.out().contains("fix: run"), "{}", new.out());
+    assert!(!place.path("ffleet.db").exists());
+
+    assert_eq!(place.run(&["migrate"]).code(), 0);
+    let unused = place.run(&["check", "--json"]).json();
+    assert_eq!((&unused["master_key"], &unused["tables"]["up_to_date"]), (&"unused".into(), &true.into()));
+    assert!(unused["server"].as_str().unwrap().starts_with("SQLite 3."), "{unused}");
+    assert_eq!(place.run(&["account", "add", "root", "--role", "admin", "--out", "root.key"]).code(), 0);
+    let before = std::fs::read(place.path("ffleet.db")).unwrap();
+    let good = place.run(&["check"]);
+    assert_eq!((good.code(), good.err().as_str()), (0, ""));
+    assert!(
+        good.out().contains("is that of this database") && good.out().contains("Nothing was found"),
+        "{}",
+        good.out()
+    );
+
+    std::fs::rename(place.path("master.key"), place.path("right.key")).unwrap();
+    let lost = place.run(&["check"]);
+    assert!(lost.code() == 1 && lost.out().contains("ffleet-coordinator init"), "{}", lost.out());
+    assert_eq!(place.run(&["init", "--dir", "."]).code(), 0);
+    let other = place.run(&["check"]);
+    assert!(other.code() == 1 && other.out().contains("master_key.older"), "{}", other.out());
+    let older = format!("[{:?}]", place.path("right.key"));
+    let older = place.run_with(&["check", "--json"], &[("FFLEET_COORDINATOR_MASTER_KEY__OLDER", &older)]).json();
+    assert_eq!((&older["master_key"], &older["findings"]), (&"older".into(), &serde_json::json!([])));
+    assert_eq!(std::fs::read(place.path("ffleet.db")).unwrap(), before);
+
+    std::fs::write(place.path("ffleet.db"), "this is no database").unwrap();
+    let foreign = place.run(&["check"]);
+    assert!(foreign.code() == 1 && foreign.out().contains("is no SQLite database"), "{}", foreign.out());
+    assert!(place.run(&["check", "--help"]).out().contains("Exit codes:"));
+    let help = place.run(&["export", "--help"]).out();
+    assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains("stop all coordinators first"), "{help}");
+}
+
+#[test]
+fn an_installation_moves_into_another_database() {
+    let place = Place::initialized();
+    place.run(&["export", "fleet.export"]).refused(1, &["ffleet.db"]);
+    assert_eq!(place.run(&["account", "add", "root", "--role", "admin", "--out", "root.key"]).code(), 0);
+    let done = place.run(&["export", "fleet.export", "--json"]).json();
+    assert_eq!((&done["rows"]["accounts"], &done["rows"]["jobs"]), (&1.into(), &0.into()));
+    assert_eq!(mode(&place.path("fleet.export")), 0o600);
+    assert!(!place.path("fleet.export.partial").exists());
+    place.run(&["export", "fleet.export"]).refused(2, &["fleet.export exists", "name a new file"]);
+    std::fs::write(place.path("other.partial"), "").unwrap();
+    place.run(&["export", "other"]).refused(2, &["other.partial exists", "remove it"]);
+    let piped = place.run(&["export", "-"]);
+    assert_eq!(piped.code(), 0);
+    let rows =
+        |text: &str| text.lines().filter(|line| line.starts_with("{\"t\"")).map(str::to_owned).collect::<Vec<_>>();
+    let written = std::fs::read_to_string(place.path("fleet.export")).unwrap();
+    assert_eq!(rows(&piped.out()), rows(&written));
+    assert!(piped.err().contains("what coordinators do after that is not in it"), "{}", piped.err());
+
+    place.run(&["import", "fleet.export"]).refused(3, &["ffleet.db holds an installation already", "database.url"]);
+    let url = format!("sqlite://{}", place.path("new.db").display());
+    let new = [("FFLEET_COORDINATOR_DATABASE__URL", url.as_str())];
+    let cut = &written[..written.trim_end().rfind('\n').unwrap() + 1];
+    std::fs::write(place.path("cut.export"), cut).unwrap();
+    place.run_with(&["import", "cut.export"], &new).refused(1, &["cut.export, line", "it was cut"]);
+    place.run_with(&["import", "none.export"], &new).refused(1, &["none.export cannot be read"]);
+    assert!(!place.path("new.db").exists());
+
+    let done = place.run_with(&["import", "fleet.export"], &new);
+    assert_eq!((done.code(), done.err().as_str()), (0, ""));
+    assert!(done.out().starts_with("imported 3 rows, 0 jobs among them"), "{}", done.out());
+    assert_eq!(place.run_with(&["check"], &new).code(), 0);
+    let accounts = |vars: &[(&str, &str)]| place.run_with(&["account", "list"], vars).out();
+    assert_eq!(accounts(&new), accounts(&[]));
 }
 
 #[test]

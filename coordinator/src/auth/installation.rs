@@ -1,6 +1,6 @@
 //! Does this master key belong to this database? And making its rows follow when the key was changed.
 
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, transfer};
 
 use super::{Keyring, KeyringError, Recognized, Sealed};
 
@@ -17,6 +17,12 @@ pub enum InstallationError {
         /// Id of the configured one.
         configured: String,
     },
+    /// What the database holds is not all of an installation.
+    #[error(
+        "an import into this database is under way, or was not finished. Wait for it; or begin again with \
+         `ffleet-coordinator import --anew FILE`"
+    )]
+    UnfinishedImport,
     /// The database does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -32,6 +38,9 @@ pub async fn admit(store: &Store, keyring: &Keyring) -> Result<(), InstallationE
         Some(mark) => mark,
         None => first_start(store, keyring).await?,
     };
+    if transfer::is_unfinished(&mark) {
+        return Err(InstallationError::UnfinishedImport);
+    }
     match keyring.recognize(&mark) {
         Recognized::Current => {}
         Recognized::Older => {
@@ -44,6 +53,36 @@ pub async fn admit(store: &Store, keyring: &Keyring) -> Result<(), InstallationE
     }
     rewrap(store, keyring).await?;
     Ok(())
+}
+
+/// What the configured master keys are to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Belonging {
+    /// No coordinator has served it yet: the first one makes it its own.
+    Unused,
+    /// The current one is the installation's.
+    Current,
+    /// An earlier one is; the first coordinator that starts has it follow the current one.
+    Older,
+    /// None of them is.
+    Other,
+    /// An import is under way, or was not finished.
+    Unfinished,
+}
+
+/// The same as [`admit`] finds out, without writing anything. `mark` is what the database holds.
+#[must_use]
+pub fn belonging(mark: Option<&[u8]>, keyring: &Keyring) -> Belonging {
+    match mark {
+        None => Belonging::Unused,
+        Some(mark) if transfer::is_unfinished(mark) => Belonging::Unfinished,
+        Some(mark) => match keyring.recognize(mark) {
+            Recognized::Current => Belonging::Current,
+            Recognized::Older => Belonging::Older,
+            Recognized::No => Belonging::Other,
+        },
+    }
 }
 
 /// Two coordinators may start for the first time together; the database lets one of them write, and both read the same.

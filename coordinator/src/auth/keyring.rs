@@ -112,6 +112,12 @@ impl Keyring {
         &self.0.current.id
     }
 
+    /// Whether what a master key of this id has sealed can be opened.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        std::iter::once(&self.0.current).chain(&self.0.older).any(|key| key.id == id)
+    }
+
     /// What an installation keeps to recognize its master key by. It says nothing about the key.
     #[must_use]
     pub fn fingerprint(&self) -> Vec<u8> {

@@ -8,6 +8,6 @@ pub mod keyring;
 pub mod master_key;
 
 pub use accounts::{AccountCache, KnownKey};
-pub use installation::{InstallationError, admit};
+pub use installation::{Belonging, InstallationError, admit, belonging};
 pub use keyring::{Keyring, KeyringError, Recognized, Sealed};
 pub use master_key::{MasterKeyError, load};

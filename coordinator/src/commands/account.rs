@@ -16,9 +16,8 @@ use ffleet_protocol::{
     state::Role,
 };
 use ffleet_settings::write_secret_file;
-use serde::Serialize;
 
-use super::{Failure, configured};
+use super::{Failure, Printing, configured, json};
 use crate::cli::Settings;
 
 /// What can be done with accounts.
@@ -131,14 +130,6 @@ struct KeyPlace {
     out: Option<PathBuf>,
 }
 
-/// For people or for programs.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Printing {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 /// Does it.
 pub async fn run(settings: &Settings, command: Command) -> Result<(), Failure> {
     let app = Box::pin(run::open(configured(settings)?)).await?;
@@ -223,12 +214,6 @@ fn print_account(account: &AccountView) {
         let until = key.expires_at.map(|at| format!(", works until {at:.0}")).unwrap_or_default();
         println!("  key {}, made {:.0}{until}", key.key_id, key.created_at);
     }
-}
-
-fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?;
-    println!("{text}");
-    Ok(())
 }
 
 impl KeyPlace {

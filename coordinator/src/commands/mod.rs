@@ -2,7 +2,12 @@
 
 pub mod account;
 pub mod check;
+pub mod check_database;
+pub mod export;
+pub mod import;
 pub mod init;
+pub mod migrate;
+mod progress;
 pub mod serve;
 
 use std::process::ExitCode;
@@ -11,8 +16,10 @@ use ffleet_coordinator::{
     auth::{InstallationError, MasterKeyError},
     config::Config,
     ops::OpError,
+    store::transfer::TransferError,
 };
 use ffleet_settings::SettingsError;
+use serde::Serialize;
 
 use crate::cli::Settings;
 
@@ -55,7 +62,8 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         // With all its causes: whoever reads this has no other log.
         let text = format!("{error:#}");
-        if error.is::<MasterKeyError>() || error.is::<InstallationError>() {
+        let unfinished = matches!(error.downcast_ref(), Some(InstallationError::UnfinishedImport));
+        if error.is::<MasterKeyError>() || error.is::<InstallationError>() && !unfinished {
             Self::Wrong(text)
         } else {
             Self::Failed(text)
@@ -77,6 +85,29 @@ impl From<OpError> for Failure {
             OpError::Internal(cause) => Self::Failed(format!("{cause:#}")),
         }
     }
+}
+
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Refused(detail) => Self::Refused(detail),
+            other => anyhow::Error::from(other).into(),
+        }
+    }
+}
+
+/// For people or for programs.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Printing {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Failed(error.to_string()))?;
+    println!("{text}");
+    Ok(())
 }
 
 /// The configuration of this process.

@@ -18,7 +18,9 @@ mod health;
 pub(crate) mod housekeeping;
 pub(crate) mod idempotency;
 pub(crate) mod identities;
+mod inspect;
 pub(crate) mod jobs;
+mod kind;
 pub(crate) mod listing;
 pub(crate) mod logs;
 mod meter;
@@ -35,6 +37,7 @@ mod sqlite;
 mod suite;
 mod tables;
 pub(crate) mod tasks;
+pub mod transfer;
 pub(crate) mod workers;
 mod writer;
 
@@ -45,9 +48,10 @@ use ffleet_settings::SecretReaders;
 
 pub use commit::Conflicting;
 pub use error::StoreError;
+pub use inspect::{Inspection, inspect};
 pub use meter::Meter;
 pub(crate) use reader::Reader;
-pub use server::Finding;
+pub use server::{Cluster, Finding};
 
 use crate::config::Database;
 
@@ -176,6 +180,18 @@ impl Store {
             None => Ok(()),
             Some(cause) => Err(StoreError::Unavailable(cause)),
         }
+    }
+}
+
+/// Makes the tables, or brings them up to date; says which changes of them were missing.
+///
+/// # Errors
+/// When the database cannot be used, or its tables are not ours to change; the message says why and what to do.
+pub async fn migrate(database: &Database, readers: SecretReaders) -> Result<Vec<String>, StoreError> {
+    if database.is_server() {
+        Ok(server::migrate(database, readers).await?.into_iter().collect())
+    } else {
+        open::migrate(&database.url).await
     }
 }
 

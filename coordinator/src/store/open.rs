@@ -11,14 +11,15 @@ use std::{
 
 use ffleet_migrations::{Migrator, MigratorTrait};
 use rusqlite::{Connection, OpenFlags};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, sqlx::sqlite};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, sqlx::sqlite};
 
 use super::{
     Meter, Store, StoreError, Writing, checkpoint,
     clock::Clock,
     reader::Reader,
     recent::Recent,
-    tables::{Tables, judge},
+    server::Finding,
+    tables::{Tables, judge, missing},
     writer::Writer,
 };
 
@@ -33,21 +34,8 @@ const LOG_LIMIT: i64 = 64 * 1024 * 1024;
 const BUSY: Duration = Duration::from_secs(10);
 
 pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
-    let Some(path) = sqlite_path(url) else {
-        return Err(StoreError::Unavailable(format!(
-            "database.url {:?} is not supported; expected sqlite:///path/to/ffleet.db, \
-             mysql://USER@HOST/DATABASE or postgres://USER@HOST/DATABASE",
-            without_password(url)
-        )));
-    };
-    refuse_network_filesystem(Path::new(path))?;
-    make_private(Path::new(path))?;
-    refuse_other_files(Path::new(path))?;
-    refuse_other_tables(path).await?;
-    // A migration's statements follow each other only over the same connection.
-    let migrating = connect(path, 1).await?;
-    Migrator::up(&migrating, None).await?;
-    migrating.close().await?;
+    migrate(url).await?;
+    let path = named(url)?;
     let mut readers = connect(path, READERS).await?;
     let meter = Arc::new(Meter::default());
     Meter::count_statements_of(&meter, &mut readers);
@@ -67,6 +55,34 @@ pub(crate) async fn open(url: &str) -> Result<Store, StoreError> {
     })
 }
 
+/// Makes the file if it is not there, and brings its tables up to date; says which changes of them were missing.
+pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
+    let path = named(url)?;
+    refuse_network_filesystem(Path::new(path)).map_err(Finding::refusal)?;
+    make_private(Path::new(path))?;
+    refuse_other_files(Path::new(path)).map_err(Finding::refusal)?;
+    let looking = looking(path).await?;
+    let judged = judge(path, &looking, &Tables::of(DbBackend::Sqlite)).await;
+    looking.close().await?;
+    let applied = judged?;
+    // A migration's statements follow each other only over the same connection.
+    let migrating = connect(path, 1).await?;
+    Migrator::up(&migrating, None).await?;
+    migrating.close().await?;
+    Ok(missing(&applied))
+}
+
+/// The file that a URL names.
+pub(super) fn named(url: &str) -> Result<&str, StoreError> {
+    sqlite_path(url).ok_or_else(|| {
+        StoreError::Unavailable(format!(
+            "database.url {:?} is not supported; expected sqlite:///path/to/ffleet.db, \
+             mysql://USER@HOST/DATABASE or postgres://USER@HOST/DATABASE",
+            without_password(url)
+        ))
+    })
+}
+
 fn sqlite_path(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("sqlite:")?;
     let path = rest.strip_prefix("//").unwrap_or(rest);
@@ -79,7 +95,7 @@ fn without_password(url: &str) -> &str {
 }
 
 /// WAL, so that readers do not wait for the writer; `synchronous=FULL`, so that what was acknowledged is on disk.
-async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
+pub(super) async fn connect(path: &str, connections: u32) -> Result<DatabaseConnection, StoreError> {
     let file = PathBuf::from(path);
     // The URL only names the kind of database: the path is no part of one, in which % and # would mean something.
     let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=rw");
@@ -133,47 +149,49 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// SQLite's own words for a file of another kind do not name it.
-fn refuse_other_files(path: &Path) -> Result<(), StoreError> {
-    let unavailable = |what: String| StoreError::Unavailable(format!("{} {what}", path.display()));
+pub(super) fn refuse_other_files(path: &Path) -> Result<(), Finding> {
+    let unreadable = |error: std::io::Error| {
+        Finding::fatal(format!("{} cannot be read: {error}", path.display()), "see database.url")
+    };
     let mut begin = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| unavailable(format!("cannot be read: {error}")))?;
-    let length = MAGIC.len() as u64;
-    file.take(length).read_to_end(&mut begin).map_err(|error| unavailable(format!("cannot be read: {error}")))?;
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut begin).map_err(unreadable)?;
     if begin.is_empty() || begin == MAGIC {
         return Ok(());
     }
-    Err(unavailable(
-        "is no SQLite database; set database.url to the right file, or to one that is not there yet".to_owned(),
+    Err(Finding::fatal(
+        format!("{} is no SQLite database", path.display()),
+        "set database.url to the right file, or to one that is not there yet",
     ))
 }
 
-/// Looked at by a connection of its own that changes nothing: even the way of keeping a journal is written into the file.
-async fn refuse_other_tables(path: &str) -> Result<(), StoreError> {
+/// A connection that changes nothing: even the way of keeping a journal is written into the file.
+pub(super) async fn looking(path: &str) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new("sqlite:ffleet.db?mode=ro");
     let file = PathBuf::from(path);
-    options.max_connections(1).sqlx_logging(false).map_sqlx_sqlite_opts(move |sqlite| sqlite.filename(&file));
-    let database = Database::connect(options).await?;
-    let judged = judge(path, &database, &Tables::SQLITE).await;
-    database.close().await?;
-    judged
+    options
+        .max_connections(1)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| sqlite.filename(&file).busy_timeout(BUSY));
+    Ok(Database::connect(options).await?)
 }
 
 /// WAL needs shared memory between the connections, which a network file system does not give: it would corrupt silently.
-fn refuse_network_filesystem(path: &Path) -> Result<(), StoreError> {
+pub(super) fn refuse_network_filesystem(path: &Path) -> Result<(), Finding> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(folder) = folder.canonicalize() else {
-        return Err(StoreError::Unavailable(format!(
-            "the folder {} does not exist; make it, or set database.url to another place",
-            folder.display()
-        )));
+        return Err(Finding::fatal(
+            format!("the folder {} does not exist", folder.display()),
+            "make it, or set database.url to another place",
+        ));
     };
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     match network_mount(&mounts, &folder) {
         None => Ok(()),
-        Some(kind) => Err(StoreError::Unavailable(format!(
-            "{} is on a network file system ({kind}), where SQLite loses data; set database.url to a local disk",
-            folder.display()
-        ))),
+        Some(kind) => Err(Finding::fatal(
+            format!("{} is on a network file system ({kind}), where SQLite loses data", folder.display()),
+            "set database.url to a local disk",
+        )),
     }
 }
 

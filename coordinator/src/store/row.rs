@@ -3,12 +3,18 @@
 use rusqlite::ToSql;
 use sea_orm::{DbErr, QueryResult, Value};
 
+use super::kind::{Holding, Kind};
+
 /// A row, as far as whole ones are written and read.
 pub(crate) trait Row: Sized {
     /// Its table.
     const TABLE: &'static str;
     /// Its columns, in their order.
     const COLUMNS: &'static [&'static str];
+    /// What each of them holds.
+    const KINDS: &'static [Kind];
+    /// The columns of its primary key.
+    fn key() -> Vec<&'static str>;
     /// The statement that inserts one, or `TOGETHER` at once.
     fn insert(together: bool) -> &'static str;
     /// Its values, in the order of the columns.
@@ -81,6 +87,11 @@ macro_rules! table {
             impl super::Row for Model {
                 const TABLE: &'static str = $table;
                 const COLUMNS: &'static [&'static str] = &[$(stringify!($field)),+];
+                const KINDS: &'static [super::Kind] = &[$(<$ty as super::Holding>::KIND),+];
+
+                fn key() -> Vec<&'static str> {
+                    <PrimaryKey as sea_orm::Iterable>::iter().map(|key| key.into_column().as_str()).collect()
+                }
 
                 fn insert(together: bool) -> &'static str {
                     static SQL: std::sync::LazyLock<[String; 2]> = std::sync::LazyLock::new(|| {

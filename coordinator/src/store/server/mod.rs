@@ -10,8 +10,10 @@ mod settings;
 mod statements;
 mod writer;
 
-pub(super) use open::open;
+pub(super) use link::{Link, Nature, Purpose, failed, nature};
+pub(super) use open::{connected, migrate, open, target};
 pub(super) use reader::Links;
-pub use settings::Finding;
-pub(super) use statements::{Step, inserted};
+pub(super) use settings::Settings;
+pub use settings::{Cluster, Finding};
+pub(super) use statements::{Step, inserted, inserted_values, weight};
 pub(super) use writer::Writer;

@@ -1,6 +1,7 @@
 //! Opening a database of a server: connections, what its settings promise, tables.
 
 use std::{
+    collections::BTreeSet,
     str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,11 +22,11 @@ use super::{
         clock::Clock,
         reader::Reader,
         recent::Recent,
-        tables::{Tables, judge},
+        tables::{Tables, judge, missing},
     },
     link::{Link, Purpose, Target, failed},
     reader::Links,
-    settings::{Finding, findings},
+    settings::{Finding, Settings},
     writer::Writer,
 };
 use crate::config::{Database, Verify};
@@ -93,14 +94,11 @@ pub(in crate::store) fn target(database: &Database, readers: SecretReaders) -> R
 /// Connects, refuses what cannot work, and brings the tables up to date.
 pub(in crate::store) async fn open(database: &Database, readers: SecretReaders) -> Result<Store, StoreError> {
     let target = Arc::new(target(database, readers)?);
-    let found = check(&target).await?;
-    if let Some(fatal) = found.iter().find(|finding| finding.fatal) {
-        return Err(StoreError::Unavailable(format!("{}: {}; {}", target.place(), fatal.what, fatal.fix)));
-    }
+    let found = usable(&target).await?;
     for finding in &found {
         tracing::warn!(fix = finding.fix, "{}", finding.what);
     }
-    migrate(&target).await?;
+    bring_up_to_date(&target).await?;
     let meter = Arc::new(Meter::default());
     let most = database.connections.max(2) as usize;
     let reader = |purpose| -> Result<Reader, StoreError> {
@@ -118,27 +116,45 @@ pub(in crate::store) async fn open(database: &Database, readers: SecretReaders) 
     })
 }
 
-/// What the server's settings endanger.
-pub(in crate::store) async fn check(target: &Target) -> Result<Vec<Finding>, StoreError> {
-    let cannot = |error: sqlx::Error| {
-        StoreError::Unavailable(format!(
-            "cannot connect to {}: {error}; check `database.url`, that the server runs, and that this user may come from here",
-            target.place()
-        ))
-    };
-    let mut link = Link::open(target, Purpose::Plain).await.map_err(cannot)?;
-    let found = findings(&mut link).await.map_err(failed)?;
+/// What the server's settings endanger; refuses those with which nothing can work.
+async fn usable(target: &Target) -> Result<Vec<Finding>, StoreError> {
+    let mut link = connected(target, Purpose::Plain).await.map_err(Finding::refusal)?;
+    let found = Settings::read(&mut link).await.map_err(failed)?.findings();
     link.close().await.map_err(failed)?;
-    Ok(found)
+    match found.iter().find(|finding| finding.fatal) {
+        None => Ok(found),
+        Some(fatal) => Err(StoreError::Unavailable(format!("{}: {}; {}", target.place(), fatal.what, fatal.fix))),
+    }
 }
 
-/// Brings the tables up to date. Every statement can be run again, so that it does not matter where another coordinator
-/// that does the same is, or where one has died.
-pub(in crate::store) async fn migrate(target: &Target) -> Result<(), StoreError> {
+/// A connection, or why there is none.
+pub(in crate::store) async fn connected(target: &Target, purpose: Purpose) -> Result<Link, Finding> {
+    Link::open(target, purpose).await.map_err(|error| {
+        Finding::fatal(
+            format!("cannot connect to {}: {error}", target.place()),
+            "check `database.url`, that the server runs, and that this user may come from here",
+        )
+    })
+}
+
+/// Refuses what cannot work, and brings the tables up to date; says which changes of them were missing.
+pub(in crate::store) async fn migrate(
+    database: &Database,
+    readers: SecretReaders,
+) -> Result<BTreeSet<String>, StoreError> {
+    let target = target(database, readers)?;
+    usable(&target).await?;
+    bring_up_to_date(&target).await
+}
+
+/// Every statement can be run again, so that it does not matter where another coordinator that does the same is, or where
+/// one has died.
+async fn bring_up_to_date(target: &Target) -> Result<BTreeSet<String>, StoreError> {
     let until = Instant::now() + MIGRATING;
+    let mut lacking = BTreeSet::new();
     loop {
-        match migrate_once(target).await {
-            Ok(()) => return Ok(()),
+        match migrate_once(target, &mut lacking).await {
+            Ok(()) => return Ok(lacking),
             Err(error @ StoreError::Unavailable(_)) => return Err(error),
             Err(error) if Instant::now() >= until => return Err(error),
             Err(error) => {
@@ -149,14 +165,11 @@ pub(in crate::store) async fn migrate(target: &Target) -> Result<(), StoreError>
     }
 }
 
-async fn migrate_once(target: &Target) -> Result<(), StoreError> {
+async fn migrate_once(target: &Target, lacking: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let db = migrating(target).await.map_err(failed)?;
     let done = async {
-        let tables = match target {
-            Target::MySql(_) => Tables::MARIADB,
-            Target::Postgres(_) => Tables::POSTGRES,
-        };
-        judge(&target.place(), &db, &tables).await?;
+        let applied = judge(&target.place(), &db, &Tables::of(target.backend())).await?;
+        lacking.extend(missing(&applied));
         Ok(Migrator::up(&db, None).await?)
     }
     .await;

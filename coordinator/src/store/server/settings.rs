@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::DbBackend;
-
-use super::link::Link;
+use super::{super::StoreError, link::Link};
 
 /// Something about the database that endangers a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,30 +15,99 @@ pub struct Finding {
     pub fatal: bool,
 }
 
+impl Finding {
+    /// Something with which the database cannot be used.
+    pub(in crate::store) fn fatal(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        finding(true, what, fix)
+    }
+
+    /// Something with which it can.
+    pub(in crate::store) fn danger(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        finding(false, what, fix)
+    }
+
+    /// The same for whoever wanted to use it.
+    pub(in crate::store) fn refusal(self) -> StoreError {
+        StoreError::Unavailable(format!("{}; {}", self.what, self.fix))
+    }
+}
+
+/// The state of a Galera cluster as one of its nodes knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// How many nodes it has.
+    pub size: String,
+    /// Whether these are the ones that may work: `Primary`.
+    pub status: String,
+    /// Whether this one has what the others have: `Synced`.
+    pub state: String,
+}
+
+/// What a server says of itself.
+#[derive(Debug)]
+pub(in crate::store) enum Settings {
+    MariaDb(HashMap<String, String>),
+    Postgres(HashMap<String, String>),
+}
+
 /// The oldest MariaDB whose behaviour is relied on.
 const OLDEST: (u32, u32) = (10, 11);
 
-/// Reads the settings and judges them.
-pub(in crate::store) async fn findings(link: &mut Link) -> Result<Vec<Finding>, sqlx::Error> {
-    let (backend, sql) = match link {
-        Link::MySql(_) => (
-            DbBackend::MySql,
-            "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES UNION ALL \
-             SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE \
-             'wsrep%' UNION ALL SELECT 'version()', VERSION()",
-        ),
-        Link::Postgres(_) => (DbBackend::Postgres, "SELECT name, setting FROM pg_settings"),
-    };
-    let mut settings = HashMap::new();
-    for row in link.rows(sql, Vec::new()).await? {
-        let texts = row.try_get_by_index::<String>(0).and_then(|name| Ok((name, row.try_get_by_index::<String>(1)?)));
-        // Values that are no text are none that is judged.
-        settings.extend(texts);
+impl Settings {
+    /// Asks for them.
+    pub(in crate::store) async fn read(link: &mut Link) -> Result<Self, sqlx::Error> {
+        let sql = match link {
+            Link::MySql(_) => {
+                "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES UNION ALL SELECT \
+                 LOWER(VARIABLE_NAME), VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME LIKE \
+                 'wsrep%' UNION ALL SELECT 'version()', VERSION()"
+            }
+            Link::Postgres(_) => "SELECT name, setting FROM pg_settings",
+        };
+        let mut settings = HashMap::new();
+        for row in link.rows(sql, Vec::new()).await? {
+            let texts =
+                row.try_get_by_index::<String>(0).and_then(|name| Ok((name, row.try_get_by_index::<String>(1)?)));
+            // Values that are no text are none that is judged.
+            settings.extend(texts);
+        }
+        Ok(match link {
+            Link::MySql(_) => Self::MariaDb(settings),
+            Link::Postgres(_) => Self::Postgres(settings),
+        })
     }
-    Ok(match backend {
-        DbBackend::Postgres => postgres(&settings),
-        _ => mariadb(&settings),
-    })
+
+    /// What of them endangers a promise.
+    pub(in crate::store) fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::MariaDb(settings) => mariadb(settings),
+            Self::Postgres(settings) => postgres(settings),
+        }
+    }
+
+    /// Which server it is, and which version of it.
+    pub(in crate::store) fn server(&self) -> String {
+        match self {
+            // It says its name itself.
+            Self::MariaDb(settings) => text(settings, "version()").to_owned(),
+            Self::Postgres(settings) => format!("PostgreSQL {}", text(settings, "server_version")),
+        }
+    }
+
+    /// The cluster, if it is a node of one.
+    pub(in crate::store) fn cluster(&self) -> Option<Cluster> {
+        let Self::MariaDb(settings) = self else { return None };
+        let get = |name| text(settings, name).to_owned();
+        text(settings, "wsrep_on").eq_ignore_ascii_case("ON").then(|| Cluster {
+            size: get("wsrep_cluster_size"),
+            status: get("wsrep_cluster_status"),
+            state: get("wsrep_local_state_comment"),
+        })
+    }
+}
+
+fn text<'a>(settings: &'a HashMap<String, String>, name: &str) -> &'a str {
+    settings.get(name).map_or("", String::as_str)
 }
 
 fn finding(fatal: bool, what: impl Into<String>, fix: impl Into<String>) -> Finding {
@@ -48,7 +115,7 @@ fn finding(fatal: bool, what: impl Into<String>, fix: impl Into<String>) -> Find
 }
 
 fn mariadb(settings: &HashMap<String, String>) -> Vec<Finding> {
-    let get = |name: &str| settings.get(name).map_or("", String::as_str);
+    let get = |name: &str| text(settings, name);
     let is = |name: &str, value: &str| get(name).eq_ignore_ascii_case(value);
     let mut found = Vec::new();
     let version = get("version()");
@@ -165,7 +232,7 @@ fn galera<'a>(get: &impl Fn(&str) -> &'a str, is: &impl Fn(&str, &str) -> bool, 
 fn postgres(settings: &HashMap<String, String>) -> Vec<Finding> {
     let mut found = Vec::new();
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
-        let value = settings.get(name).map_or("", String::as_str);
+        let value = text(settings, name);
         let good = value == "on" || name == "synchronous_commit" && value.starts_with("remote_");
         if !good {
             let what = format!("{name} is {value}: what was acknowledged can be lost when the server's machine fails");

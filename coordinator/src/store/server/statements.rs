@@ -19,12 +19,12 @@ use super::super::{
 /// One statement, with a `?` for each value, and what it means when it does not meet its rows.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::store) struct Step {
-    pub(super) sql: String,
-    pub(super) values: Vec<Value>,
+    pub(in crate::store) sql: String,
+    pub(in crate::store) values: Vec<Value>,
     /// The rows it must meet; `None` if any number will do.
-    pub(super) rows: Option<u64>,
+    pub(in crate::store) rows: Option<u64>,
     /// Who has lost when it meets fewer, or finds that a row is there already. `None`: nobody can have, it is a fault.
-    pub(super) loser: Option<Conflicting>,
+    pub(in crate::store) loser: Option<Conflicting>,
 }
 
 /// Rows that one statement inserts or changes, at most.
@@ -155,17 +155,21 @@ fn changed(changes: &[Change]) -> Step {
 
 /// New rows of one table.
 pub(in crate::store) fn inserted<R: Row>(rows: &[R]) -> Vec<Step> {
-    let table = R::TABLE;
+    let rows: Vec<Vec<Value>> = rows.iter().map(Row::bound).collect();
+    inserted_values(R::TABLE, R::COLUMNS, &rows)
+}
+
+/// The same of rows that are only known by their values, in the order of these columns.
+pub(in crate::store) fn inserted_values(table: &str, columns: &[&str], rows: &[Vec<Value>]) -> Vec<Step> {
     let mut steps = Vec::new();
     for part in in_powers_of_two(rows) {
-        let all: Vec<Vec<Value>> = part.iter().map(Row::bound).collect();
-        let weight: usize = all.iter().flatten().map(weight).sum();
+        let weight: usize = part.iter().flatten().map(weight).sum();
         let parts = if weight > BYTES { part.len() } else { 1 };
-        for some in all.chunks(part.len() / parts) {
-            let one = format!("({})", vec!["?"; R::COLUMNS.len()].join(", "));
+        for some in part.chunks(part.len() / parts) {
+            let one = format!("({})", vec!["?"; columns.len()].join(", "));
             let places = vec![one; some.len()].join(", ");
             steps.push(Step {
-                sql: format!("INSERT INTO {table} ({}) VALUES {places}", R::COLUMNS.join(", ")),
+                sql: format!("INSERT INTO {table} ({}) VALUES {places}", columns.join(", ")),
                 values: some.concat(),
                 rows: None,
                 loser: if table == "attempts" { Some(Conflicting::Grant) } else { loser(table) },
@@ -175,7 +179,8 @@ pub(in crate::store) fn inserted<R: Row>(rows: &[R]) -> Vec<Step> {
     steps
 }
 
-fn weight(value: &Value) -> usize {
+/// Bytes that a value takes, roughly.
+pub(in crate::store) fn weight(value: &Value) -> usize {
     match value {
         Value::String(Some(text)) => text.len(),
         Value::Bytes(Some(bytes)) => bytes.len(),
