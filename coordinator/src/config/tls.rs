@@ -184,7 +184,7 @@ mod tests {
         let shown = || certificate.current.read().unwrap().cert[0].clone();
         let before = shown();
         assert!(!certificate.renew().unwrap(), "nothing has changed");
-        put(&(second.0.clone(), first.1.clone()));
+        put(&(second.0.clone(), first.1));
         assert!(certificate.renew().is_err() && shown() == before, "half of a renewal");
         put(&second);
         assert!(certificate.renew().unwrap() && shown() != before);

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -85,9 +86,11 @@ impl Drop for Program {
 
 /// A coordinator, its database and its accounts: `chief` (admin), `studio` (client) and `farm` (worker).
 pub struct Site {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     programs: PathBuf,
     address: SocketAddr,
+    /// What is configured besides the address and the database.
+    more: String,
     coordinator: Option<Program>,
 }
 
@@ -97,20 +100,22 @@ impl Site {
     /// # Errors
     /// When a program cannot be run or does not answer.
     pub async fn start(at: &Path, programs: &Path, more: &str) -> io::Result<Self> {
+        Self::on(at, programs, None, more).await
+    }
+
+    /// The same with its database at a server.
+    ///
+    /// # Errors
+    /// As [`Site::start`].
+    pub async fn on(at: &Path, programs: &Path, url: Option<&str>, more: &str) -> io::Result<Self> {
         fs::create_dir_all(at)?;
-        let dir = tempfile::Builder::new().prefix("site-").tempdir_in(at)?;
+        let dir = Arc::new(tempfile::Builder::new().prefix("site-").tempdir_in(at)?);
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut site = Self { dir, programs: programs.to_owned(), address, coordinator: None };
+        let mut site = Self { dir, programs: programs.to_owned(), address, more: more.to_owned(), coordinator: None };
         for name in ["keys", "logs", "media"] {
             fs::create_dir_all(site.path(name))?;
         }
-        let config = format!(
-            "listen = \"{address}\"\n\n[database]\nurl = \"sqlite://{}\"\n\n[master_key]\nfile = \"{}\"\n\n\
-             [timing]\nlinger_s = 0\n\n{more}\n",
-            site.database().display(),
-            site.path("keys/master.key").display()
-        );
-        fs::write(site.path("coordinator.toml"), config)?;
+        site.configure(url)?;
         site.administer(&["init", "--dir", &site.path("keys").to_string_lossy()])?;
         for (name, role) in [("chief", "admin"), ("studio", "client"), ("farm", "worker")] {
             let key = site.key(name);
@@ -118,6 +123,34 @@ impl Site {
         }
         site.serve().await?;
         Ok(site)
+    }
+
+    /// Another coordinator of the same installation, which reaches the database by `url`.
+    ///
+    /// # Errors
+    /// As [`Site::start`].
+    pub async fn another(&self, url: &str) -> io::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (dir, programs, more) = (self.dir.clone(), self.programs.clone(), self.more.clone());
+        let mut site = Self { dir, programs, address, more, coordinator: None };
+        site.configure(Some(url))?;
+        site.serve().await?;
+        Ok(site)
+    }
+
+    fn configure(&self, url: Option<&str>) -> io::Result<()> {
+        let url = url.map_or_else(|| format!("sqlite://{}", self.database().display()), str::to_owned);
+        let config = format!(
+            "listen = \"{}\"\n\n[database]\nurl = {url:?}\n\n[master_key]\nfile = \"{}\"\n\n[timing]\nlinger_s = 0\n\n{}\n",
+            self.address,
+            self.path("keys/master.key").display(),
+            self.more,
+        );
+        fs::write(self.config(), config)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path(&format!("coordinator-{}.toml", self.address.port()))
     }
 
     /// A place in its folder.
@@ -197,8 +230,8 @@ impl Site {
     /// When it does not answer.
     pub async fn serve(&mut self) -> io::Result<()> {
         let mut command = self.command("ffleet-coordinator");
-        command.env("FFLEET_COORDINATOR_CONFIG", self.path("coordinator.toml")).arg("serve");
-        let log = self.path("logs/coordinator.log");
+        command.env("FFLEET_COORDINATOR_CONFIG", self.config()).arg("serve");
+        let log = self.path(&format!("logs/coordinator-{}.log", self.address.port()));
         let mut program = Program::start("the coordinator", &mut command, &log)?;
         let until = Instant::now() + PATIENCE;
         while Line::open(self.address).await.is_err() {
@@ -262,7 +295,7 @@ impl Site {
 
     fn administer(&self, args: &[&str]) -> io::Result<()> {
         let mut command = self.command("ffleet-coordinator");
-        command.env("FFLEET_COORDINATOR_CONFIG", self.path("coordinator.toml")).args(args);
+        command.env("FFLEET_COORDINATOR_CONFIG", self.config()).args(args);
         let done = command.output()?;
         if done.status.success() {
             return Ok(());

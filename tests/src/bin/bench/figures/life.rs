@@ -26,23 +26,26 @@ const BATCH: usize = 100;
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let site = bench.site("").await?;
     let tasks = bench.count(20_000);
-    let took = live(&site, tasks).await?;
+    let took = live(&[&site], tasks).await?;
     // Accept and finish are a request each; the others are shared by many tasks.
     let hello = raw::hello(WORKERS * SLOTS as usize, bench.count(200_000)).await?;
     Ok(vec![Figure::at_least("life_tasks_per_s", rate(tasks, took), "tasks/s", 1_500.0).beside(hello.rate / 2.0)])
 }
 
-/// Lets so many tasks go through their lives; says how long that took from the first submit to the last end.
-pub async fn live(site: &Site, tasks: u64) -> Result<Duration> {
+/// Lets so many tasks go through their lives; says how long that took from the first submit to the last end. Workers and
+/// submits are shared out among the coordinators.
+pub async fn live(sites: &[&Site], tasks: u64) -> Result<Duration> {
     let mut workers = Vec::new();
-    for n in 1..=WORKERS {
-        workers.push(SimWorker::register(site, &format!("farm-{n}"), SLOTS, &[]).await?);
+    for (n, site) in (1..=WORKERS).zip(sites.iter().cycle()) {
+        workers.push((*site, SimWorker::register(site, &format!("farm-{n}"), SLOTS, &[]).await?));
     }
-    let requests = batches(site, tasks / BATCH as u64, BATCH)?;
-    let left = Left { tasks: Cell::new(tasks / BATCH as u64 * BATCH as u64), ended: Cell::new(Instant::now()) };
+    let each = tasks / BATCH as u64 / sites.len() as u64;
+    let tasks = each * (BATCH * sites.len()) as u64;
+    let requests = sites.iter().map(|site| batches(site, each, BATCH)).collect::<Result<Vec<_>>>()?;
+    let left = Left { tasks: Cell::new(tasks), ended: Cell::new(Instant::now()) };
     let began = Instant::now();
-    let work = try_join_all(workers.into_iter().map(|worker| work(site, worker, &left)));
-    let submits = async { blast(site, 2, requests).await };
+    let work = try_join_all(workers.into_iter().map(|(site, worker)| work(site, worker, &left)));
+    let submits = try_join_all(sites.iter().zip(requests).map(|(site, requests)| blast(site, 2, requests)));
     try_join(submits, work).await?;
     Ok(left.ended.get() - began)
 }

@@ -17,7 +17,7 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let idle = site.usage()?;
     let worker_idle = worker.usage()?;
     drop(worker);
-    live(&site, bench.count(100_000)).await?;
+    live(&[&site], bench.count(100_000)).await?;
     let after = site.usage()?;
     Ok(vec![
         Figure::at_most("coordinator_idle_mib", mib(idle.resident), "MiB", 40.0),

@@ -4,10 +4,14 @@ mod claim;
 mod cli;
 mod cpu;
 mod followers;
+mod galera;
+mod idle;
 mod life;
 mod lone;
+mod mariadb;
 mod memory;
 mod million;
+mod nudges;
 mod output;
 mod statements;
 mod submit;
@@ -50,5 +54,9 @@ lines! {
     statements: "database statements of single requests",
     memory: "resident memory, idle and after 100,000 jobs",
     cpu: "processor time of ours beside that of an encode of 60 s of 720p",
+    mariadb: "submits and lives with two coordinators on one MariaDB, and what a life asks of it",
+    galera: "the same with three coordinators on the three nodes of a cluster",
+    nudges: "from the answer of one coordinator until a worker at another has the job, by each way of telling",
+    idle: "1,200 workers at two coordinators with nothing to do",
     million: "listing, counting and retention with 1,000,000 ended jobs",
 }

@@ -41,7 +41,8 @@ async fn counted(site: &Site, line: &mut Line, requests: impl IntoIterator<Item 
     Ok(least)
 }
 
-async fn counters(site: &Site) -> Result<(f64, f64)> {
+/// Statements and transactions so far.
+pub async fn counters(site: &Site) -> Result<(f64, f64)> {
     // Whoever does not sign has a connection for one request.
     let text = site.line().await?.ask(b"GET /metrics HTTP/1.1\r\nhost: here\r\n\r\n").await?;
     let text = String::from_utf8(text.body)?;
