@@ -1,6 +1,11 @@
 //! A worker that is no process but the test's own hand: for stories about single answers that are lost or repeated, and
 //! about a worker that stays silent.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use ffleet_client::{Api, ApiError};
 use ffleet_protocol::{
     PROTOCOL_VERSION, Timestamp,
@@ -22,7 +27,7 @@ pub struct Hand {
     pub incarnation: Incarnation,
     slots: u32,
     tags: Vec<String>,
-    beat: std::sync::atomic::AtomicU64,
+    beat: Arc<AtomicU64>,
 }
 
 /// A task that a hand has claimed.
@@ -44,7 +49,7 @@ impl Hand {
 
     pub(crate) async fn register_tagged(api: Api, id: WorkerId, slots: u32, tags: &[&str]) -> Self {
         let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        let hand = Self { api, id, incarnation: Incarnation::new(), slots, tags, beat: 0.into() };
+        let hand = Self { api, id, incarnation: Incarnation::new(), slots, tags, beat: Arc::default() };
         hand.register_with(Vec::new()).await.unwrap();
         hand
     }
@@ -69,6 +74,13 @@ impl Hand {
         self.api.register(&self.id, &registration).await.map(drop)
     }
 
+    /// The same worker, speaking to whoever `api` leads to.
+    #[must_use]
+    pub fn through(&self, api: Api) -> Self {
+        let (id, tags, beat) = (self.id.clone(), self.tags.clone(), self.beat.clone());
+        Self { api, id, incarnation: self.incarnation, slots: self.slots, tags, beat }
+    }
+
     /// The same worker after a restart: another incarnation, which knows of these ends that were not reported.
     pub async fn restarted(&self, unreported: Vec<LeaseRef>) -> Self {
         let next = Self {
@@ -77,7 +89,7 @@ impl Hand {
             incarnation: Incarnation::new(),
             slots: self.slots,
             tags: self.tags.clone(),
-            beat: 0.into(),
+            beat: Arc::default(),
         };
         next.register_with(unreported).await.unwrap();
         next
@@ -180,7 +192,7 @@ impl Hand {
 
     /// Renews these leases, and no others.
     pub async fn beat(&self, held: &[&Held]) -> Result<HeartbeatAnswer, ApiError> {
-        let beat = self.beat.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let beat = self.beat.fetch_add(1, Ordering::Relaxed) + 1;
         let lease = |held: &&Held| {
             let LeaseRef { task, epoch, token } = held.lease();
             HeldLease { task, epoch, token, phase: Phase::Encoding, progress: None, signals_seen: 0 }

@@ -38,6 +38,7 @@ pub struct Setup {
     server: Option<Server>,
     database: Kept,
     front: bool,
+    clocks: Vec<&'static str>,
 }
 
 /// Where everything is kept.
@@ -107,6 +108,13 @@ impl Setup {
         self
     }
 
+    /// What each coordinator's own clock shows, such as `+10m`, for libfaketime.
+    #[must_use]
+    pub fn clocks(mut self, offsets: impl IntoIterator<Item = &'static str>) -> Self {
+        self.clocks = offsets.into_iter().collect();
+        self
+    }
+
     /// How many bytes of a log the coordinators keep.
     #[must_use]
     pub fn log_cap(mut self, bytes: i64) -> Self {
@@ -169,7 +177,10 @@ impl Setup {
         let mut coordinators = Vec::new();
         for (n, url) in (1..=self.coordinators.unwrap_or(1)).zip(database.iter().cycle()) {
             let config = [url.as_str(), names.as_str(), &self.config];
-            let (name, server) = (format!("coordinator-{n}"), self.server.clone().unwrap_or_default());
+            let (name, mut server) = (format!("coordinator-{n}"), self.server.clone().unwrap_or_default());
+            if let Some(offset) = self.clocks.get(n - 1) {
+                server.environment.extend(another_time(offset));
+            }
             coordinators.push(Coordinator::start(dir.path(), &name, config, server).await);
         }
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
@@ -209,6 +220,17 @@ fn public_names(proxies: &[Proxy], front: Option<u16>) -> String {
     let trusted = if front.is_some() { "trusted_proxies = [\"127.0.0.1/32\"]\n" } else { "" };
     let names: Vec<_> = std::iter::once("127.0.0.1".to_owned()).chain(proxies).chain(front).collect();
     format!("public_names = {names:?}\n{trusted}")
+}
+
+/// The environment of a program whose wall clock shows something else. How long things take stays as it is.
+fn another_time(offset: &str) -> [(&'static str, String); 3] {
+    let library = glob::glob("/usr/lib/*/faketime/libfaketimeMT.so.1").expect("a pattern").flatten().next();
+    let library = library.expect("libfaketime is not installed; `cargo xtask test --only install` does it");
+    [
+        ("LD_PRELOAD", library.to_str().expect("a path that is text").to_owned()),
+        ("FAKETIME", offset.to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
 }
 
 /// A folder whose name is in everything that the fleet starts.

@@ -26,6 +26,15 @@ pub(crate) struct KnownWorkers {
     rows: Mutex<Remembered>,
     /// Whose each worker is that has spoken to this coordinator.
     owners: Mutex<HashMap<WorkerId, AccountId>>,
+    /// Workers as this coordinator last wrote them, and when it last looked for leases that they may not know of.
+    heard: Mutex<HashMap<WorkerId, Heard>>,
+}
+
+/// A worker as its last heartbeat left it.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) row: WorkerRow,
+    pub(crate) looked: Instant,
 }
 
 /// Owners that are remembered; beyond that they are forgotten, and learned again.
@@ -53,6 +62,21 @@ impl KnownWorkers {
             }
             owners.insert(worker.id.clone(), worker.account.clone());
         }
+    }
+
+    /// As its last heartbeat here left it. It may have been written elsewhere since: whatever comes of it is a commit under its
+    /// version, and until then nothing may be renewed by it.
+    pub(crate) fn heard(&self, id: &WorkerId) -> Option<Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Keeps a worker as its heartbeat has just left it.
+    pub(crate) fn hear(&self, row: WorkerRow, looked: Instant) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if heard.len() >= OWNERS {
+            heard.clear();
+        }
+        heard.insert(row.id.clone(), Heard { row, looked });
     }
 
     /// Whose it is, if it has spoken here.

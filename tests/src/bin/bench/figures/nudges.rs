@@ -16,6 +16,9 @@ use crate::{
 /// By then a claim that was sent waits at its coordinator.
 const SETTLED: Duration = Duration::from_millis(10);
 
+/// As often as real workers speak.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let server = MariaDb::start();
     let mut figures = Vec::new();
@@ -44,9 +47,13 @@ async fn across(bench: &Bench, server: &MariaDb, more: &str, count: u64) -> Resu
     let there = here.another(&url).await?;
     let mut worker = SimWorker::register(&here, "farm-1", 1, &[]).await?;
     let mut client = there.line().await?;
-    let mut samples = Samples::default();
+    let (mut samples, mut spoke, mut beat) = (Samples::default(), Instant::now(), 0);
     // The first ones, while brokers are being connected to, are not counted.
     for (n, request) in singles(&there, bench.count(count) + 20)?.into_iter().enumerate() {
+        if spoke.elapsed() > HEARTBEAT {
+            (spoke, beat) = (Instant::now(), beat + 1);
+            worker.heartbeat(beat).await?;
+        }
         let claim = worker.claim_request(1, 20);
         let submit = async {
             tokio::time::sleep_until((Instant::now() + SETTLED).into()).await;
