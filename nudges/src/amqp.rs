@@ -11,7 +11,7 @@ use lapin::{
     tcp::OwnedTLSConfig,
     types::{AMQPValue, FieldTable},
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::{
@@ -31,6 +31,8 @@ const BUDGET: Duration = Duration::from_secs(1);
 /// Nudges that a listener has not fetched: so many, for so long.
 const WAITING: i32 = 1_000;
 const FORGOTTEN_MS: i32 = 10_000;
+/// A connection that lasted for so long was a good one: the next try comes soon after its end.
+const LASTED: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -50,9 +52,13 @@ pub(crate) async fn run(places: Places, session: Session) {
         match timeout(PATIENCE, session.connect(url, places.ca.clone())).await {
             Ok(Ok((connection, channel, consumer))) => {
                 session.condition.connected(&place);
-                pause = FIRST_PAUSE;
+                let began = Instant::now();
                 let why = session.serve(&channel, consumer).await;
                 session.condition.lost(&place, &why);
+                // One that is short of memory lets everybody in, and takes nothing.
+                if began.elapsed() > LASTED {
+                    pause = FIRST_PAUSE;
+                }
                 // In the background: a broker that stands still would hold us up.
                 tokio::spawn(async move { timeout(BUDGET, connection.close(200, "going".into())).await });
             }

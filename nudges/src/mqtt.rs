@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS, TlsConfiguration, Transport};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
 use crate::{
@@ -20,6 +20,8 @@ const REQUESTS: usize = 256;
 /// A broker that says nothing for longer is asked whether it is still there, and given up soon after.
 const KEEP_ALIVE_S: u16 = 5;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A connection that lasted for so long was a good one: the next try comes soon after its end.
+const LASTED: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -38,9 +40,10 @@ pub(crate) async fn run(places: Places, session: Session) {
         let place = place(url);
         let options = session.options(url, places.ca.as_deref());
         let (client, events) = AsyncClient::builder(options).capacity(REQUESTS).build();
-        let (was_there, why) = session.serve(&client, events, &place).await;
+        let began = Instant::now();
+        let why = session.serve(&client, events, &place).await;
         session.condition.lost(&place, &why);
-        if was_there {
+        if began.elapsed() > LASTED {
             pause = FIRST_PAUSE;
         }
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
@@ -83,8 +86,8 @@ impl Session {
         options
     }
 
-    /// Until something breaks; says whether there was a connection, and what broke.
-    async fn serve(&self, client: &AsyncClient, mut events: EventLoop, place: &str) -> (bool, String) {
+    /// Until something breaks; says what.
+    async fn serve(&self, client: &AsyncClient, mut events: EventLoop, place: &str) -> String {
         let mut connected = false;
         loop {
             let is_there = connected;
@@ -105,14 +108,14 @@ impl Session {
                 }
             };
             match event {
-                Err(_) => return (connected, "no answer in time".to_owned()),
-                Ok(Err(error)) => return (connected, error.to_string()),
+                Err(_) => return "no answer in time".to_owned(),
+                Ok(Err(error)) => return error.to_string(),
                 Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
                     connected = true;
                     self.condition.connected(place);
                     for path in self.interest.paths() {
                         if let Err(error) = client.try_subscribe(path, QoS::AtLeastOnce) {
-                            return (connected, error.to_string());
+                            return error.to_string();
                         }
                     }
                 }

@@ -62,12 +62,9 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         // With all its causes: whoever reads this has no other log.
         let text = format!("{error:#}");
-        let unfinished = matches!(error.downcast_ref(), Some(InstallationError::UnfinishedImport));
-        if error.is::<MasterKeyError>() || error.is::<InstallationError>() && !unfinished {
-            Self::Wrong(text)
-        } else {
-            Self::Failed(text)
-        }
+        // A database that does not answer may do so the next time; another master key does not become the right one.
+        let other_key = matches!(error.downcast_ref(), Some(InstallationError::OtherMasterKey { .. }));
+        if error.is::<MasterKeyError>() || other_key { Self::Wrong(text) } else { Self::Failed(text) }
     }
 }
 

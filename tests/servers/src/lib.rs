@@ -23,7 +23,6 @@
     reason = "a harness that cannot go on fails its test, with the place where it stood"
 )]
 
-mod cluster;
 mod datadir;
 mod folder;
 mod galera;
@@ -40,7 +39,6 @@ mod waits;
 
 use std::time::Duration;
 
-pub use cluster::RabbitCluster;
 pub use galera::{Galera, Node};
 pub use haproxy::HaProxy;
 pub use mariadb::MariaDb;

@@ -263,11 +263,11 @@ async fn clocks_that_are_apart_end_no_lease_early_or_late() {
         .await;
     // A client corrects itself by whoever answers, and all of them answer alike.
     let id = fleet.submit(&job(["-fake-say", "x"])).await;
-    let hands = [Hand::at(fleet.api_at(0, "farm"), "fast").await, Hand::at(fleet.api_at(1, "farm"), "slow").await];
-    let held = hands[0].take().await;
+    let fast = Hand::at(fleet.api_at(0, "farm"), "fast").await;
+    let held = fast.take().await;
     assert_eq!(held.grant.job, id);
     // Renewed in turn at coordinators that are twenty minutes apart, for three times as long as the lease lasts.
-    let others: Vec<_> = (0..3).map(|n| hands[0].through(fleet.api_at(n, "farm"))).collect();
+    let others: Vec<_> = (0..3).map(|n| fast.through(fleet.api_at(n, "farm"))).collect();
     let mut beats = tokio::time::interval(Duration::from_millis(500));
     for n in 0..36 {
         beats.tick().await;
@@ -275,13 +275,14 @@ async fn clocks_that_are_apart_end_no_lease_early_or_late() {
         assert_eq!(answer.verdicts[0].order, Order::Continue, "beat {n}");
     }
     // And not renewed, it is over when it is over: nobody's clock keeps it, and the other worker gets the task.
-    let heir = hands[1].claim().await;
+    let slow = Hand::at(fleet.api_at(1, "farm"), "slow").await;
+    let heir = slow.claim().await;
     assert_eq!((heir.grant.job, heir.grant.epoch), (id, 2));
     let view = fleet.job(id).await;
     let attempt = &view.tasks[0].attempts[0];
     let lasted = attempt.ended_at.unwrap().duration_since(attempt.claimed_at);
     assert!(lasted.as_secs() >= 18 + 5 && lasted.as_secs() < 18 + 60, "by the store's clock it was held for {lasted}");
-    hands[1].accept(&heir).await.unwrap();
-    hands[1].finish(&heir, 0).await.unwrap();
+    slow.accept(&heir).await.unwrap();
+    slow.finish(&heir, 0).await.unwrap();
     assert_eq!(fleet.job(id).await.summary.status, JobStatus::Completed);
 }

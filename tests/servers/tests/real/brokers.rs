@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ffleet_servers::{Mosquitto, RabbitCluster, RabbitMq, until};
+use ffleet_servers::{Mosquitto, RabbitMq, until};
 
 /// Whether it speaks AMQP.
 fn greets(server: &RabbitMq) -> bool {
@@ -31,7 +31,6 @@ fn declare(server: &RabbitMq, name: &str, kind: &str) {
 
 #[test]
 fn rabbitmq_keeps_its_accounts_and_queues_when_it_is_killed() {
-    let _alone = crate::one_cluster();
     let server = RabbitMq::with("heartbeat = 7");
     assert!(greets(&server));
     assert_eq!(server.url("a", "b/c", "/"), format!("amqp://a:b%2Fc@127.0.0.1:{}/%2F", server.port()));
@@ -52,25 +51,6 @@ fn rabbitmq_keeps_its_accounts_and_queues_when_it_is_killed() {
     assert_eq!(server.ctl(&["list_queues", "name", "durable"]), "kept\ttrue");
     server.restart();
     assert!(greets(&server));
-}
-
-#[test]
-fn rabbitmq_has_three_nodes_that_are_one() {
-    let _alone = crate::one_cluster();
-    let cluster = RabbitCluster::start();
-    let [first, second, third] = cluster.nodes();
-    let running = |node: &RabbitMq| node.ctl(&["eval", "length(rabbit_mnesia:cluster_nodes(running))."]);
-    assert_eq!(running(third), "3");
-    declare(first, "kept", "quorum");
-    assert_eq!(second.ctl(&["list_queues", "name", "type"]), "kept\tquorum");
-    second.kill9();
-    until("the others have noticed", || running(first) == "2");
-    second.restart();
-    until("it is back", || running(first) == "3");
-    cluster.nodes().iter().for_each(|node| node.kill9());
-    cluster.restart_all();
-    until("all are back", || running(first) == "3");
-    assert_eq!(third.ctl(&["list_queues", "name", "type"]), "kept\tquorum");
 }
 
 /// A connection to a Mosquitto, in its language.
