@@ -16,7 +16,7 @@ use crate::Nudge;
 /// Nudges that wait for a broker; more than that and the oldest go.
 const QUEUE: usize = 1_024;
 /// One topic is rung again after so long at the earliest. What comes meanwhile is one ring at the end of it.
-const APART: Duration = Duration::from_millis(100);
+const APART: Duration = Duration::from_millis(5);
 /// A nudge that has waited longer helps nobody: everybody has looked by then.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -124,14 +124,14 @@ mod tests {
         let at = |ms: u64| start + Duration::from_millis(ms);
         rings.add(Nudge::Queue(1), at(0));
         assert_eq!(rings.take(at(0)), Ok(Nudge::Queue(1)));
-        for ms in 1..50 {
+        for ms in 1..4 {
             rings.add(Nudge::Queue(1), at(ms));
         }
-        rings.add(Nudge::Queue(2), at(50));
-        assert_eq!(rings.take(at(50)), Ok(Nudge::Queue(2)), "another topic does not wait for it");
-        assert_eq!(rings.take(at(50)), Err(Some(at(100))));
-        assert_eq!(rings.take(at(100)), Ok(Nudge::Queue(1)), "once, for all of them");
-        assert_eq!(rings.take(at(100)), Err(None));
+        rings.add(Nudge::Queue(2), at(4));
+        assert_eq!(rings.take(at(4)), Ok(Nudge::Queue(2)), "another topic does not wait for it");
+        assert_eq!(rings.take(at(4)), Err(Some(at(5))));
+        assert_eq!(rings.take(at(5)), Ok(Nudge::Queue(1)), "once, for all of them");
+        assert_eq!(rings.take(at(5)), Err(None));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! RabbitMQ and Mosquitto.
+//! Mosquitto. RabbitMQ is tried by `nudges/tests`.
 
 use std::{
     io::{Read, Write},
@@ -6,52 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ffleet_servers::{Mosquitto, RabbitMq, until};
-
-/// Whether it speaks AMQP.
-fn greets(server: &RabbitMq) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", server.port())) else { return false };
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    stream.write_all(b"AMQP\0\0\x09\x01").unwrap();
-    // A frame of a method, on channel 0, of some length: the class 10 and its method 10 begin a connection.
-    let mut frame = [0; 11];
-    stream.read_exact(&mut frame).is_ok() && frame[..3] == [1, 0, 0] && frame[7..] == [0, 10, 0, 10]
-}
-
-/// Makes a queue that outlives its server.
-fn declare(server: &RabbitMq, name: &str, kind: &str) {
-    server.ctl(&[
-        "eval",
-        &format!(
-            "rabbit_amqqueue:declare(rabbit_misc:r(<<\"/\">>, queue, <<\"{name}\">>), true, false, \
-         [{{<<\"x-queue-type\">>, longstr, <<\"{kind}\">>}}], none, <<\"test\">>)."
-        ),
-    ]);
-}
-
-#[test]
-fn rabbitmq_keeps_its_accounts_and_queues_when_it_is_killed() {
-    let server = RabbitMq::with("heartbeat = 7");
-    assert!(greets(&server));
-    assert_eq!(server.url("a", "b/c", "/"), format!("amqp://a:b%2Fc@127.0.0.1:{}/%2F", server.port()));
-    assert_eq!(server.ctl(&["eval", "application:get_env(rabbit, heartbeat)."]), "{ok,7}");
-    server.add_user("worker", "secret", "fleet");
-    declare(&server, "kept", "classic");
-    server.pause();
-    assert!(!greets(&server));
-    server.resume();
-    until("it goes on", || greets(&server));
-    server.kill9();
-    assert!(!greets(&server));
-    server.restart();
-    assert!(greets(&server));
-    assert!(server.ctl(&["authenticate_user", "worker", "secret"]).contains("Success"));
-    assert!(server.try_ctl(&["authenticate_user", "worker", "wrong"]).is_err());
-    assert!(server.ctl(&["list_permissions", "--vhost", "fleet"]).contains("worker"));
-    assert_eq!(server.ctl(&["list_queues", "name", "durable"]), "kept\ttrue");
-    server.restart();
-    assert!(greets(&server));
-}
+use ffleet_servers::{Mosquitto, until};
 
 /// A connection to a Mosquitto, in its language.
 struct Client(TcpStream);
