@@ -35,7 +35,7 @@ pub struct Args {
 /// Builds and measures.
 pub fn run(args: &Args) -> Result<()> {
     catch_interruptions()?;
-    step("install", install::ffmpeg)?;
+    step("install", || install::ffmpeg().and_then(|()| install::servers()))?;
     let packages = ["ffleet-coordinator", "ffleet-worker", "ffleet-client", "ffleet-tests"];
     let packages = packages.map(|name| ["--package", name]);
     step("build", || {

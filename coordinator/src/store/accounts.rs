@@ -216,7 +216,6 @@ pub(crate) fn remove(account: &AccountRow) -> Commit {
     let row = Query::delete()
         .from_table(row::account::Entity)
         .and_where(Expr::col(row::account::Column::Id).eq(account.id.as_str()))
-        .and_where(Expr::col(row::account::Column::Version).eq(account.version))
         .to_owned();
     let guards = vec![Guard::Account(account.id.clone(), account.version)];
     Commit { guards, deletes: vec![keys, row], ..Commit::default() }

@@ -366,6 +366,7 @@ async fn exercise(urls: &[String]) {
     a_claim_brings_each_grant_once(store).await;
     needs_are_rows(store).await;
     races::names_are_told_apart_by_every_letter(store).await;
+    races::an_account_is_removed_as_it_was_seen_or_not_at_all(store).await;
     pages_are_stable(store).await;
     retention_leaves_nothing(store).await;
     store.probe().await.unwrap();

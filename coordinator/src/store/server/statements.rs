@@ -81,8 +81,6 @@ fn guarded(commit: &Commit) -> Vec<Change> {
         let Some((table, column, id, version)) = versioned(guard) else { continue };
         match changes.iter_mut().find(|change| change.table() == table && change.is_of(column, &id)) {
             Some(change) => change.under(version),
-            // What is removed is removed under its version already.
-            None if !commit.deletes.is_empty() => {}
             None => changes.push(Change::of_named(table, column, id).next(version)),
         }
     }

@@ -1,8 +1,9 @@
 //! Several who write at the same moment.
 
 use ffleet_protocol::{
+    account::Scope,
     id::{KeyId, RequestId},
-    state::{CancelReason, JobStatus, Stream},
+    state::{CancelReason, JobStatus, Role, Stream},
 };
 
 use super::{
@@ -11,7 +12,8 @@ use super::{
 use crate::{
     domain::{Event, Lapse},
     store::{
-        Writers,
+        Conflicting, Writers,
+        accounts::{self, AccountRow, KeyRow},
         commit::{Commit, Guard},
         jobs::NewTask,
         logs::{self, Appended},
@@ -94,4 +96,32 @@ pub(super) async fn names_are_told_apart_by_every_letter(store: &Nodes) {
         commit.use_nonce(&key, nonce, RequestId::new(), 1);
         assert_eq!(conflict(&store.commit(commit).await), None, "{nonce:?}");
     }
+}
+
+/// Whoever removes an account has decided on what it was, and takes its keys along or nothing.
+pub(super) async fn an_account_is_removed_as_it_was_seen_or_not_at_all(store: &Nodes) {
+    let now = store.now().await.unwrap();
+    let account = AccountRow {
+        id: "leaving".parse().unwrap(),
+        role: Role::Client,
+        enabled: true,
+        scope: Scope::default(),
+        created_at: now,
+        version: 1,
+    };
+    let key = KeyRow {
+        key_id: "leaving.1".parse().unwrap(),
+        account: account.id.clone(),
+        sealed: vec![1],
+        master_key_id: "m".to_owned(),
+        created_at: now,
+        expires_at: None,
+    };
+    store.commit(accounts::add(&account, &key)).await.unwrap();
+    store.commit(accounts::update(&AccountRow { enabled: false, ..account.clone() })).await.unwrap();
+    assert_eq!(conflict(&store.commit(accounts::remove(&account)).await), Some(Conflicting::Account));
+    let (seen, keys) = store.account(&account.id).await.unwrap().unwrap();
+    assert_eq!((seen.enabled, keys.len()), (false, 1), "its key is still there");
+    assert_eq!(conflict(&store.commit(accounts::remove(&seen)).await), None);
+    assert!(store.account(&account.id).await.unwrap().is_none());
 }
