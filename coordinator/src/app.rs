@@ -1,6 +1,7 @@
 //! What every request and every chore has at hand.
 
 use std::{
+    collections::HashSet,
     sync::{
         OnceLock,
         atomic::{AtomicI64, Ordering},
@@ -19,7 +20,7 @@ use crate::{
     domain::{Defaults, Policy},
     janitor::{Patience, Slice},
     notify::Bells,
-    ops::{FairTurns, Followed, KnownWorkers, Taking, Wanted},
+    ops::{FairTurns, Followed, KnownWorkers, OneLook, Taking},
     plan::Rules,
     store::{
         Store,
@@ -49,7 +50,7 @@ pub struct App {
     pub(crate) workers: KnownWorkers,
     pub(crate) turns: FairTurns,
     pub(crate) taking: Taking,
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: OneLook<HashSet<i64>>,
     pub(crate) followed: Followed,
     started: Instant,
     janitor: AtomicI64,
@@ -75,7 +76,7 @@ impl App {
             workers: KnownWorkers::default(),
             turns: FairTurns::default(),
             taking: Taking::default(),
-            wanted: Wanted::default(),
+            wanted: OneLook::default(),
             followed: Followed::default(),
             started: Instant::now(),
             janitor: AtomicI64::new(0),

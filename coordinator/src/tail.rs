@@ -8,6 +8,7 @@ use std::{
 
 use ffleet_protocol::{id::JobId, topic::Topic};
 use jiff::SignedDuration;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -26,9 +27,12 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
     let every = Duration::from_millis(app.config.timing.tail_ms);
     let mut heard: HashSet<Uuid> = HashSet::new();
     let mut said: HashMap<JobId, i64> = HashMap::new();
+    // So long from look to look, however long one takes: what happens right after one is heard by the next.
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.is_cancelled() {
         tokio::select! {
-            () = tokio::time::sleep(every) => {}
+            _ = ticks.tick() => {}
             () = stop.cancelled() => break,
         }
         let looked = async {

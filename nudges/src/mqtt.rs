@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, PublishOptions, QoS, TlsConfiguration, Transport};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use crate::{
@@ -17,8 +17,11 @@ use crate::{
 
 /// What waits within the client for the connection.
 const REQUESTS: usize = 256;
-/// A broker that says nothing for longer is asked whether it is still there, and given up soon after.
+/// A broker that says nothing for longer is asked whether it is still there.
 const KEEP_ALIVE_S: u16 = 5;
+/// And given up when it has not said anything for so long. The client library itself waits much longer for one that stands
+/// still while its connection is open.
+const SILENT: Duration = Duration::from_secs(12);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that lasted for so long was a good one: the next try comes soon after its end.
 const LASTED: Duration = Duration::from_secs(30);
@@ -89,15 +92,15 @@ impl Session {
     /// Until something breaks; says what.
     async fn serve(&self, client: &AsyncClient, mut events: EventLoop, place: &str) -> String {
         let mut connected = false;
+        let mut until = Instant::now() + PATIENCE;
         loop {
-            let is_there = connected;
-            let next =
-                async { if is_there { Ok(events.poll().await) } else { timeout(PATIENCE, events.poll()).await } };
+            let next = events.poll();
             // Not given up half way: what the event loop has begun, it must end.
             tokio::pin!(next);
             let event = loop {
                 tokio::select! {
                     event = &mut next => break event,
+                    () = sleep_until(until) => return "no answer in time".to_owned(),
                     nudge = self.ringer.next(), if connected => {
                         let body = body(self.heard.source);
                         let options = PublishOptions::new(QoS::AtMostOnce);
@@ -107,10 +110,12 @@ impl Session {
                     }
                 }
             };
+            if matches!(event, Ok(Event::Incoming(_))) {
+                until = Instant::now() + SILENT;
+            }
             match event {
-                Err(_) => return "no answer in time".to_owned(),
-                Ok(Err(error)) => return error.to_string(),
-                Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
+                Err(error) => return error.to_string(),
+                Ok(Event::Incoming(Incoming::ConnAck(_))) => {
                     connected = true;
                     self.condition.connected(place);
                     for path in self.interest.paths() {
@@ -119,11 +124,11 @@ impl Session {
                         }
                     }
                 }
-                Ok(Ok(Event::Incoming(Incoming::Publish(publish)))) => {
+                Ok(Event::Incoming(Incoming::Publish(publish))) => {
                     let topic = std::str::from_utf8(&publish.topic).ok().and_then(topic_of_path);
                     self.heard.take(source(&publish.payload), topic);
                 }
-                Ok(Ok(Event::Incoming(_) | Event::Outgoing(_))) => {}
+                Ok(Event::Incoming(_) | Event::Outgoing(_)) => {}
             }
         }
     }

@@ -140,4 +140,14 @@ async fn mosquitto() {
     timeout(PATIENCE, gone).await.unwrap();
     broker.restart();
     here.until_heard(&Nudge::Queue(4), &mut there).await;
+    // One that stands still keeps its connections open, and is found out all the same.
+    broker.pause();
+    let silent = async {
+        while here.brokers.any_answers() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE / 2, silent).await.unwrap();
+    broker.resume();
+    here.until_heard(&Nudge::Queue(5), &mut there).await;
 }

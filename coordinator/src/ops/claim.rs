@@ -12,6 +12,7 @@ use ffleet_protocol::{
     problem::Code,
     task::{ClaimAnswer, ClaimRequest, Command, Grant},
 };
+use futures_util::future::{join_all, try_join};
 use rand::seq::SliceRandom;
 use tokio::time::Instant;
 
@@ -57,9 +58,9 @@ pub async fn claim(app: &App, who: &Caller, request: ClaimRequest) -> Result<Opt
         return Ok(repeated);
     }
     loop {
-        let worker = known(app, who, &request.worker).await?;
+        let needs = async { Ok(app.needs.all(&app.store).await?) };
+        let (worker, needs) = try_join(known(app, who, &request.worker), needs).await?;
         running_here(&worker, request.incarnation)?;
-        let needs = app.needs.all(&app.store).await?;
         let takes_work = worker.standing.takes_work();
         let fits = |need: &Need| takes_work && unfit(need, &worker.capabilities).is_none();
         let fitting: Vec<i64> = needs.iter().filter(|(_, need)| fits(need)).map(|(id, _)| *id).collect();
@@ -101,7 +102,7 @@ async fn wanted(app: &App, needs: &[i64], until: Instant) {
             return;
         }
         tokio::time::sleep_until(until.min(now + LOOK_AGAIN)).await;
-        match app.wanted.get(&app.store).await {
+        match app.wanted.get(app.store.wanted()).await {
             Ok(wanted) if !needs.iter().any(|need| wanted.contains(need)) => {}
             // The claim itself finds out what is wrong.
             Ok(_) | Err(_) => return,
@@ -210,9 +211,8 @@ async fn take_these(
     look: &mut Look,
 ) -> Result<Taken, OpError> {
     let jobs: Vec<JobId> = candidates.iter().map(Candidate::job).collect();
-    let seen = app.store.seen_jobs(&jobs).await?;
+    let (seen, commands) = try_join(app.store.seen_jobs(&jobs), app.store.commands(&jobs)).await?;
     let seen: HashMap<JobId, &SeenJob> = seen.iter().map(|seen| (seen.job.id, seen)).collect();
-    let commands = app.store.commands(&jobs).await?;
     let holder = Holder { worker: request.worker.clone(), incarnation: request.incarnation, token: request.token };
     let event = Event::Claimed { holder };
     let actor = who.actor();
@@ -238,7 +238,7 @@ async fn take_these(
         commits.push(app.store.commit(commit));
         tries.push((*seen, task, next, decided.after, number));
     }
-    let results = futures_util::future::join_all(commits).await;
+    let results = join_all(commits).await;
     let mut grants = Vec::new();
     let (mut before, mut changed, mut lost) = (false, false, false);
     for (result, (seen, task, next, after, number)) in results.into_iter().zip(tries) {

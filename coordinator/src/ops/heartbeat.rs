@@ -1,9 +1,6 @@
 //! A worker is there, and says what it works on. Only what it lists is renewed.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::collections::HashMap;
 
 use ffleet_protocol::{
     id::{JobId, TaskId, WorkerId},
@@ -15,7 +12,6 @@ use ffleet_protocol::{
 use super::{
     Caller, OpError,
     claim::grant,
-    known::Heard,
     transition::{self, apply},
     workers::{known, running_here},
 };
@@ -24,9 +20,6 @@ use crate::{
     domain::{Event, Quote, Task, TaskState, WorkerEvent},
     store::{StoreError, commit::Commit, tasks::SeenTask, workers::WorkerRow},
 };
-
-/// Leases that an idle worker does not know of, because an answer got lost, are looked for so often.
-const LOOK: Duration = Duration::from_secs(10);
 
 /// Tasks of one worker that are looked at.
 const HELD: u64 = 2_000;
@@ -50,36 +43,35 @@ pub async fn heartbeat(
     }
     let renewed = futures_util::future::join_all(request.leases.iter().map(|lease| renew(app, who, &id, lease))).await;
     let renewed: Vec<Option<Task>> = renewed.into_iter().collect::<Result<_, _>>()?;
-    let (held, looked) = (app.store.held_by(id.as_str(), HELD).await?, Instant::now());
+    let held = app.store.held_by(id.as_str(), HELD).await?;
     let worker = was_heard(app, worker, &request).await?;
-    app.workers.hear(worker.clone(), looked);
+    app.workers.hear(worker.clone());
     verdicts(app, &id, &worker, &request, &held, renewed).await
 }
 
-/// The heartbeat of a worker that lists nothing, and was heard here before: one guarded write, on what this coordinator
-/// remembers. Large fleets are idle most of the time. A list must not be judged so: an old heartbeat that a stranger repeats
-/// here would renew what it lists before anybody notices.
+/// The heartbeat of a worker that lists nothing, has nothing and was heard here before: one guarded write, on what this
+/// coordinator remembers, together with those of others. Large fleets are idle most of the time. A list must not be judged
+/// so: an old heartbeat that a stranger repeats here would renew what it lists before anybody notices.
 async fn idle(
     app: &App,
     who: &Caller,
     id: &WorkerId,
     request: &HeartbeatRequest,
 ) -> Result<Option<HeartbeatAnswer>, OpError> {
-    let Some(Heard { row, looked }) = app.workers.heard(id).filter(|_| request.leases.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(row) = app.workers.heard(id).filter(|_| request.leases.is_empty()) else { return Ok(None) };
     let newer = row.incarnation == request.incarnation && request.beat > row.beat;
-    if row.account != who.account || !newer || request.draining || looked.elapsed() > LOOK {
+    // What it holds and does not list, because an answer got lost, it has to be told of.
+    if row.account != who.account || !newer || request.draining || app.workers.is_busy(&app.store, id).await? {
         return Ok(None);
     }
-    let next = WorkerRow { beat: request.beat, seen_at: app.store.now().await?, ..row };
-    match app.store.commit(next.commit()).await {
+    let (next, commit) = row.heard(request.beat, app.store.now().await?);
+    match app.store.commit(commit).await {
         Ok(()) => {}
         Err(StoreError::Conflict(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
     let state = next.standing.state;
-    app.workers.hear(WorkerRow { version: next.version + 1, ..next }, looked);
+    app.workers.hear(next);
     let heartbeat_s = app.config.timing.heartbeat_s;
     Ok(Some(HeartbeatAnswer { state, verdicts: Vec::new(), unknown_to_you: Vec::new(), heartbeat_s }))
 }

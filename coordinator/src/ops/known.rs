@@ -1,7 +1,7 @@
 //! Workers and what they have, remembered for a moment: answers for people need not be newer.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,6 +11,7 @@ use ffleet_protocol::{
     job::Need,
 };
 
+use super::OneLook;
 use crate::{
     domain::unfit,
     store::{Store, StoreError, workers::WorkerRow},
@@ -26,15 +27,10 @@ pub(crate) struct KnownWorkers {
     rows: Mutex<Remembered>,
     /// Whose each worker is that has spoken to this coordinator.
     owners: Mutex<HashMap<WorkerId, AccountId>>,
-    /// Workers as this coordinator last wrote them, and when it last looked for leases that they may not know of.
-    heard: Mutex<HashMap<WorkerId, Heard>>,
-}
-
-/// A worker as its last heartbeat left it.
-#[derive(Debug, Clone)]
-pub(crate) struct Heard {
-    pub(crate) row: WorkerRow,
-    pub(crate) looked: Instant,
+    /// Workers as their heartbeats left them here.
+    heard: Mutex<HashMap<WorkerId, WorkerRow>>,
+    /// How many tasks each holds, as of a moment ago.
+    busy: OneLook<BTreeMap<WorkerId, u32>>,
 }
 
 /// Owners that are remembered; beyond that they are forgotten, and learned again.
@@ -66,17 +62,22 @@ impl KnownWorkers {
 
     /// As its last heartbeat here left it. It may have been written elsewhere since: whatever comes of it is a commit under its
     /// version, and until then nothing may be renewed by it.
-    pub(crate) fn heard(&self, id: &WorkerId) -> Option<Heard> {
+    pub(crate) fn heard(&self, id: &WorkerId) -> Option<WorkerRow> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Keeps a worker as its heartbeat has just left it.
-    pub(crate) fn hear(&self, row: WorkerRow, looked: Instant) {
+    pub(crate) fn hear(&self, row: WorkerRow) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() >= OWNERS {
             heard.clear();
         }
-        heard.insert(row.id.clone(), Heard { row, looked });
+        heard.insert(row.id.clone(), row);
+    }
+
+    /// Whether it holds tasks, as of a moment ago.
+    pub(crate) async fn is_busy(&self, store: &Store, id: &WorkerId) -> Result<bool, StoreError> {
+        Ok(self.busy.get(store.busy()).await?.contains_key(id))
     }
 
     /// Whose it is, if it has spoken here.

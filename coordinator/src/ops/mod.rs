@@ -15,6 +15,7 @@ mod known;
 pub(crate) mod lapse;
 pub mod log;
 pub mod monitor;
+mod one_look;
 pub mod overview;
 mod prune;
 pub mod report;
@@ -26,7 +27,6 @@ pub mod submit;
 mod taking;
 pub(crate) mod transition;
 pub(crate) mod unblock;
-mod wanted;
 pub mod watch;
 pub mod workers;
 
@@ -39,9 +39,9 @@ use ffleet_protocol::{
 pub use error::{OpError, Refused};
 pub(crate) use fair::FairTurns;
 pub(crate) use known::KnownWorkers;
+pub(crate) use one_look::OneLook;
 pub(crate) use shared::Followed;
 pub(crate) use taking::Taking;
-pub(crate) use wanted::Wanted;
 
 use crate::store::{commit::Commit, tasks::Actor};
 

@@ -36,19 +36,20 @@ struct State {
 /// For so long after that, others are thought to be at it still.
 const COMPANY: Duration = Duration::from_secs(2);
 
-/// A claim's turn, until dropped.
+/// A claim's turn, or its place in the line for it, until dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     taking: Taking,
     token: Token,
-    _held: OwnedMutexGuard<()>,
+    held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = self.taking.state();
-        // Ours, and the map's: nobody waits for it.
-        if state.turns.get(&self.token).is_some_and(|turn| Arc::strong_count(turn) <= 2) {
+        drop(self.held.take());
+        // The map's own: nobody has it or waits for it.
+        if state.turns.get(&self.token).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             state.turns.remove(&self.token);
         }
     }
@@ -79,8 +80,11 @@ impl Taking {
 
     /// Waits while another claim with this token goes on.
     pub(crate) async fn turn(&self, token: Token) -> Turn {
+        // Whoever leaves the line early leaves nothing behind either.
+        let mut place = Turn { taking: self.clone(), token, held: None };
         let turn = self.state().turns.entry(token).or_default().clone();
-        Turn { taking: self.clone(), token, _held: turn.lock_owned().await }
+        place.held = Some(turn.lock_owned().await);
+        place
     }
 
     /// A claim of another coordinator was faster.
@@ -202,8 +206,16 @@ mod tests {
         let mut second = Box::pin(taking.turn(token));
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(taking.turn(Token::new()).await);
+        let mut third = Box::pin(taking.turn(token));
+        assert!(futures_util::poll!(&mut third).is_pending());
         drop(first);
+        drop(third);
         drop(second.await);
+        let fourth = taking.turn(token).await;
+        let mut fifth = Box::pin(taking.turn(token));
+        assert!(futures_util::poll!(&mut fifth).is_pending());
+        drop(fourth);
+        drop(fifth);
         assert!(taking.state().turns.is_empty());
     }
 

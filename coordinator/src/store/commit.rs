@@ -131,6 +131,8 @@ pub(crate) struct Commit {
     pub(crate) rows: Rows,
     /// Something is written that means nothing, to see whether anything can be.
     pub(crate) touch: bool,
+    /// It may wait a moment for others of its kind: nobody is held up by it.
+    pub(crate) unhurried: bool,
     /// What the commit finds out on the way.
     pub(crate) asks: Option<Awaited>,
 }
@@ -238,6 +240,7 @@ impl Commit {
         self.inserts.append(&mut other.inserts);
         self.rows.append(&mut other.rows);
         self.touch |= other.touch;
+        self.unhurried &= other.unhurried;
         self.asks = self.asks.take().or(other.asks);
     }
 

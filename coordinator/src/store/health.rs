@@ -7,8 +7,8 @@ use std::{
 
 use super::StoreError;
 
-/// A failed write counts for so long, unless one has gone through since: a full disk refuses what needs room and takes
-/// what does not, so that a small write that goes through proves little.
+/// A failed write counts for so long, unless one has gone through since. A full disk refuses what needs room and takes what
+/// does not, so that a small write that goes through proves little about it; a database that is back takes any.
 const REMEMBERED: Duration = Duration::from_secs(10);
 /// A write that went through answers for the next ones for so long.
 const FRESH: Duration = Duration::from_secs(5);
@@ -20,7 +20,14 @@ pub(super) struct Health(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     written: Option<Instant>,
-    failed: Option<(Instant, String)>,
+    failed: Option<Failed>,
+}
+
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    for_room: bool,
+    cause: String,
 }
 
 impl Health {
@@ -28,31 +35,32 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was written. What was written only to see whether it can be clears no failure.
+    /// Something was written. What was written only to see whether it can be does not tell that there is room.
     pub(super) fn written(&self, for_its_own_sake: bool, now: Instant) {
         let mut known = self.known();
         known.written = Some(now);
-        if !for_its_own_sake {
-            known.failed = None;
-        }
+        known.failed.take_if(|failed| !(for_its_own_sake && failed.for_room));
     }
 
     /// The database refused a write for a reason that may pass.
     pub(super) fn failed(&self, error: &StoreError, now: Instant) {
         if let StoreError::Unavailable(cause) | StoreError::NoRoom(cause) = error {
-            self.known().failed = Some((now, cause.clone()));
+            let for_room = matches!(error, StoreError::NoRoom(_));
+            self.known().failed = Some(Failed { at: now, for_room, cause: cause.clone() });
         }
     }
 
-    /// Whether nothing has been written lately, so that somebody has to try.
+    /// Whether nothing has been written lately, or something could not be, so that somebody has to try.
     pub(super) fn is_stale(&self, now: Instant) -> bool {
-        self.known().written.is_none_or(|at| now.duration_since(at) >= FRESH)
+        let known = self.known();
+        known.failed.is_some() || known.written.is_none_or(|at| now.duration_since(at) >= FRESH)
     }
 
     /// What was wrong lately.
     pub(super) fn trouble(&self, now: Instant) -> Option<String> {
         let known = self.known();
-        known.failed.as_ref().filter(|(at, _)| now.duration_since(*at) < REMEMBERED).map(|(_, cause)| cause.clone())
+        let failed = known.failed.as_ref().filter(|failed| now.duration_since(failed.at) < REMEMBERED);
+        failed.map(|failed| failed.cause.clone())
     }
 }
 
@@ -70,9 +78,13 @@ mod tests {
         health.written(true, at(2));
         assert_eq!(health.trouble(at(3)).as_deref(), Some("full"), "a small write proves little");
         assert_eq!(health.trouble(at(11)), None);
-        assert!(!health.is_stale(at(3)) && health.is_stale(at(7)));
         health.failed(&full, at(20));
+        assert!(health.is_stale(at(20)), "somebody has to try");
         health.written(false, at(21));
         assert_eq!(health.trouble(at(21)), None);
+        assert!(!health.is_stale(at(22)) && health.is_stale(at(26)));
+        health.failed(&StoreError::Unavailable("gone".to_owned()), at(30));
+        health.written(true, at(31));
+        assert_eq!(health.trouble(at(31)), None, "whoever can write at all is back");
     }
 }

@@ -1,6 +1,7 @@
 //! What every database must do, whichever node of it is asked.
 
 mod bulk;
+mod heartbeats;
 mod lost;
 mod nodes;
 mod races;
@@ -367,6 +368,7 @@ async fn exercise(urls: &[String]) {
     needs_are_rows(store).await;
     races::names_are_told_apart_by_every_letter(store).await;
     races::an_account_is_removed_as_it_was_seen_or_not_at_all(store).await;
+    heartbeats::heartbeats_at_the_same_moment_are_few_transactions(store).await;
     pages_are_stable(store).await;
     retention_leaves_nothing(store).await;
     store.probe().await.unwrap();

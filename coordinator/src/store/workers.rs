@@ -80,6 +80,18 @@ impl WorkerRow {
         commit
     }
 
+    /// Writes that it was heard, with this number, and nothing else.
+    pub(crate) fn heard(&self, beat: u64, at: Timestamp) -> (Self, Commit) {
+        use row::worker::Column as C;
+        let next = Self { beat, seen_at: at, ..self.clone() };
+        let row = next.model();
+        let change =
+            Change::of("workers", C::Id, row.id).next(self.version).set(C::Beat, row.beat).set(C::SeenAt, row.seen_at);
+        let guards = vec![Guard::Worker(self.id.clone(), self.version)];
+        let commit = Commit { guards, changes: vec![change], unhurried: true, ..Commit::default() };
+        (Self { version: self.version + 1, ..next }, commit)
+    }
+
     fn change(&self) -> Change {
         use row::worker::Column as C;
         let row = self.model();

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashSet,
-    sync::Arc,
+    mem::take,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,9 @@ const BATCH_WEIGHT: usize = 512;
 /// A commit that has waited for so long is not begun any more: readers of the events rely on rows that appear soon after
 /// they were stamped.
 const TOO_LATE: Duration = Duration::from_secs(5);
+/// So long do commits that are in no hurry wait for each other. A thousand idle workers are one transaction then, not a
+/// hundred, each with a sync of its own.
+const NO_HURRY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Asked {
@@ -37,7 +41,8 @@ struct Asked {
 /// The way to the lanes.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Writer {
-    queue: mpsc::Sender<Asked>,
+    queue: mpsc::Sender<Vec<Asked>>,
+    unhurried: Arc<Mutex<Vec<Asked>>>,
     health: Arc<Health>,
 }
 
@@ -47,7 +52,7 @@ impl Writer {
         let (queue, asked) = mpsc::channel(QUEUE);
         let health = Arc::<Health>::default();
         tokio::spawn(serve(target, lanes, meter, health.clone(), asked));
-        Self { queue, health }
+        Self { queue, unhurried: Arc::default(), health }
     }
 
     /// What its writes have shown.
@@ -59,8 +64,29 @@ impl Writer {
     pub(in crate::store) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
         let gone = || StoreError::Unavailable("writing to the database has stopped".to_owned());
-        self.queue.send(Asked { since: Instant::now(), commit, answer }).await.map_err(|_| gone())?;
+        let unhurried = commit.unhurried;
+        let asked = Asked { since: Instant::now(), commit, answer };
+        if unhurried {
+            self.gather(asked);
+        } else {
+            self.queue.send(vec![asked]).await.map_err(|_| gone())?;
+        }
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Keeps a commit until others have come; the first one sees to it that all are sent.
+    fn gather(&self, asked: Asked) {
+        let mut waiting = self.unhurried.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(asked);
+        if waiting.len() == 1 {
+            let writer = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(NO_HURRY).await;
+                let all = take(&mut *writer.unhurried.lock().unwrap_or_else(PoisonError::into_inner));
+                // Where nobody writes any more, whoever waits is told so.
+                let _ = writer.queue.send(all).await;
+            });
+        }
     }
 }
 
@@ -69,7 +95,7 @@ async fn serve(
     lanes: usize,
     meter: Arc<Meter>,
     health: Arc<Health>,
-    mut queue: mpsc::Receiver<Asked>,
+    mut queue: mpsc::Receiver<Vec<Asked>>,
 ) {
     let (free, mut idle) = mpsc::channel(lanes);
     for _ in 0..lanes {
@@ -77,13 +103,10 @@ async fn serve(
         let _ = free.try_send(Lane::new(target.clone(), meter.clone()));
     }
     while let Some(lane) = idle.recv().await {
-        let Some(first) = queue.recv().await else { return };
-        let mut weight = first.commit.weight();
-        let mut batch = vec![first];
-        while weight < BATCH_WEIGHT {
-            let Ok(next) = queue.try_recv() else { break };
-            weight += next.commit.weight();
-            batch.push(next);
+        let Some(mut batch) = queue.recv().await else { return };
+        while batch.iter().map(|asked| asked.commit.weight()).sum::<usize>() < BATCH_WEIGHT {
+            let Ok(mut next) = queue.try_recv() else { break };
+            batch.append(&mut next);
         }
         let (free, health) = (free.clone(), health.clone());
         let fresh = Lane::new(target.clone(), meter.clone());
