@@ -75,8 +75,9 @@ async fn room(worker: &Worker) -> u32 {
     loop {
         let ended = worker.leases.changed();
         let wanted = match *fleet.borrow_and_update() {
-            // Offline is how a worker is seen after a silence, until its next heartbeat.
-            WorkerState::Online | WorkerState::Offline => true,
+            // Offline is how a worker is seen after a silence, until its next heartbeat. Of a word that only newer
+            // coordinators know, they know the meaning when they are asked.
+            WorkerState::Online | WorkerState::Offline | WorkerState::Unknown => true,
             WorkerState::Paused | WorkerState::Draining => false,
         };
         let free = worker.free_slots();

@@ -13,7 +13,7 @@ use crate::{
 /// The meaning of a worker's state.
 pub fn paint(state: WorkerState) -> Paint {
     match state {
-        WorkerState::Offline => Paint::Dim,
+        WorkerState::Offline | WorkerState::Unknown => Paint::Dim,
         WorkerState::Online => Paint::Good,
         WorkerState::Paused | WorkerState::Draining => Paint::Busy,
     }

@@ -72,8 +72,9 @@ async fn idle(
     if row.account != who.account || !newer || request.draining || looked.elapsed() > LOOK {
         return Ok(None);
     }
-    let next = WorkerRow { beat: request.beat, seen_at: app.store.now().await?, ..row };
-    match app.store.commit(next.commit()).await {
+    let hearing = request.hearing.or(row.hearing);
+    let next = WorkerRow { beat: request.beat, seen_at: app.store.now().await?, hearing, ..row.clone() };
+    match app.store.commit(next.since(&row)).await {
         Ok(()) => {}
         Err(StoreError::Conflict(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -111,9 +112,10 @@ async fn was_heard(app: &App, worker: WorkerRow, request: &HeartbeatRequest) -> 
             standing,
             beat: worker.beat.max(request.beat),
             seen_at: app.store.now().await?,
+            hearing: request.hearing.filter(|_| newest).or(worker.hearing),
             ..worker.clone()
         };
-        match app.store.commit(next.commit()).await {
+        match app.store.commit(next.since(&worker)).await {
             Ok(()) => return Ok(WorkerRow { version: next.version + 1, ..next }),
             Err(StoreError::Conflict(_)) => {
                 worker = app.store.worker(&worker.id).await?.ok_or_else(super::no_such_task)?;

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod lost;
+mod newer;
 mod nodes;
 mod races;
 
@@ -369,6 +370,7 @@ async fn exercise(urls: &[String]) {
     races::an_account_is_removed_as_it_was_seen_or_not_at_all(store).await;
     pages_are_stable(store).await;
     retention_leaves_nothing(store).await;
+    newer::an_older_coordinator_starts_on_tables_that_were_added_to(&urls[0]).await;
     store.probe().await.unwrap();
 }
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use ffleet_client::ApiError;
 use ffleet_protocol::{
     PROTOCOL_VERSION,
+    version::{Meeting, meet},
     worker::{Registered, Registration},
 };
 
@@ -41,6 +42,16 @@ async fn once(worker: &Worker) -> Result<Registered, ApiError> {
         unreported: worker.leases.unreported(),
     };
     let registered = worker.api.with_deadline(Duration::from_secs(5)).register(worker.id(), &registration).await?;
+    let update = match meet(PROTOCOL_VERSION, registered.protocol) {
+        Meeting::Together => None,
+        Meeting::TooOld => Some("bring the coordinators up to date"),
+        Meeting::TooNew => Some("bring this worker up to date"),
+    };
+    if let Some(update) = update {
+        let theirs = registered.protocol;
+        let what = format!("the coordinator speaks protocol {theirs}, this worker {PROTOCOL_VERSION}; {update}");
+        return Err(ApiError::Setup(what));
+    }
     worker.set_give_up(registered.give_up_permille);
     worker.fleet.send_replace(registered.state);
     Ok(registered)

@@ -22,7 +22,7 @@ use super::{
         clock::Clock,
         reader::Reader,
         recent::Recent,
-        tables::{Tables, judge, missing},
+        tables::{Tables, Versions, judge, tell_newer},
     },
     link::{Link, Purpose, Target, failed},
     reader::Links,
@@ -168,8 +168,13 @@ async fn bring_up_to_date(target: &Target) -> Result<BTreeSet<String>, StoreErro
 async fn migrate_once(target: &Target, lacking: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let db = migrating(target).await.map_err(failed)?;
     let done = async {
-        let applied = judge(&target.place(), &db, &Tables::of(target.backend())).await?;
-        lacking.extend(missing(&applied));
+        let place = target.place();
+        let Versions { missing, newer } = judge(&place, &db, &Tables::of(target.backend())).await?;
+        if !newer.is_empty() {
+            tell_newer(&place, &newer);
+            return Ok(());
+        }
+        lacking.extend(missing);
         Ok(Migrator::up(&db, None).await?)
     }
     .await;
