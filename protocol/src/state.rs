@@ -7,7 +7,7 @@ macro_rules! words {
     (
         $(#[$doc:meta])*
         $name:ident {
-            $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+
+            $($(#[$vdoc:meta])* $variant:ident = $word:tt,)+
             $(; $(#[$odoc:meta])* $other:ident)?
         }
     ) => {
