@@ -116,6 +116,25 @@ impl Notify {
     }
 }
 
+impl Notify {
+    /// The files that it names, for whoever says from where they count.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let amqp = self.amqp.iter_mut().flat_map(|amqp| [amqp.password_file.as_mut(), amqp.ca.as_mut()]);
+        let mqtt = self.mqtt.iter_mut().flat_map(|mqtt| [mqtt.password_file.as_mut(), mqtt.ca.as_mut()]);
+        amqp.chain(mqtt).flatten()
+    }
+
+    /// Whether the files that it names can be read.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub fn readable(&self, readers: Readers) -> Result<(), BadNotify> {
+        self.amqp.as_ref().map(|amqp| amqp.places(readers)).transpose()?;
+        self.mqtt.as_ref().map(|mqtt| mqtt.places(readers)).transpose()?;
+        Ok(())
+    }
+}
+
 impl Amqp {
     pub(crate) fn places(&self, readers: Readers) -> Result<Places, BadNotify> {
         let urls = addresses("amqp", &self.urls, AMQP)?;

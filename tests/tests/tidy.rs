@@ -124,8 +124,8 @@ fn dependencies_point_one_way() {
         ("tests/servers", &[]),
         ("client", &["protocol", "settings", "manual"]),
         ("coordinator", &["protocol", "settings", "manual", "migrations", "nudges", "servers"]),
-        ("worker", &["protocol", "settings", "manual", "client"]),
-        ("tests", &["protocol", "client", "servers"]),
+        ("worker", &["protocol", "settings", "manual", "client", "nudges"]),
+        ("tests", &["protocol", "client", "nudges", "servers"]),
         ("fuzz", &["protocol"]),
         ("xtask", &[]),
     ]

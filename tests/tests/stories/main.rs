@@ -13,6 +13,7 @@ mod deps;
 mod disks;
 mod drain;
 mod dropin;
+mod ears;
 mod encode;
 mod events;
 mod exit_codes;

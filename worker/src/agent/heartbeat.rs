@@ -57,7 +57,7 @@ pub async fn once(worker: &Arc<Worker>) -> Result<Duration, ApiError> {
         beat: worker.beat.fetch_add(1, Ordering::Relaxed) + 1,
         leases: worker.leases.listed(),
         draining: worker.stages.draining.is_cancelled(),
-        hearing: None,
+        hearing: Some(worker.ears.hearing()),
     };
     let api = worker.api.with_retry(RetryOptions { deadline: Duration::ZERO, try_timeout: TRY });
     let sent = Moment::now();

@@ -9,13 +9,13 @@ use ffleet_protocol::{
     worker::{Registered, Registration},
 };
 
-use super::Worker;
+use super::{Worker, ears};
 use crate::capabilities;
 
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers for the first time: waits for coordinators that do not answer, and gives up when one says no.
-pub async fn first(worker: &Worker) -> anyhow::Result<Registered> {
+pub async fn first(worker: &Arc<Worker>) -> anyhow::Result<Registered> {
     let mut told = false;
     loop {
         match once(worker).await {
@@ -33,7 +33,7 @@ pub async fn first(worker: &Worker) -> anyhow::Result<Registered> {
     }
 }
 
-async fn once(worker: &Worker) -> Result<Registered, ApiError> {
+async fn once(worker: &Arc<Worker>) -> Result<Registered, ApiError> {
     let registration = Registration {
         incarnation: worker.incarnation,
         protocol: PROTOCOL_VERSION,
@@ -54,6 +54,7 @@ async fn once(worker: &Worker) -> Result<Registered, ApiError> {
     }
     worker.set_give_up(registered.give_up_permille);
     worker.fleet.send_replace(registered.state);
+    ears::open(worker, registered.account.as_ref());
     Ok(registered)
 }
 
