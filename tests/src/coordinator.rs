@@ -137,8 +137,8 @@ async fn serve(dir: &Path, name: &str, config: &Path, server: &Server) -> (Proce
     command.env("FFLEET_COORDINATOR_TIMING__LINGER_S", "0");
     command.env("FFLEET_COORDINATOR_CONFIG", config).envs(server.environment.iter().cloned()).arg("serve");
     let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));
-    let line = process.says("listening on http://").await;
-    let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http://"));
+    let line = process.says("listening on http").await;
+    let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http") && word.contains("://"));
     let url = url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"));
     (process, url)
 }

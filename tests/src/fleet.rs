@@ -13,14 +13,14 @@ use ffleet_protocol::{
     job::{JobFilter, JobSpec, JobView},
     state::Role,
 };
-use ffleet_servers::HaProxy;
+use ffleet_servers::{Front, HaProxy};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Setup, SmallDisk, Wait, Worker, WorkerSetup, ending,
-    orphans, places::program,
+    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Ran, Setup, SmallDisk, Wait, Worker, WorkerSetup,
+    certificates, ending, orphans, places::program,
 };
 
 /// Coordinators, workers and clients in a temporary folder.
@@ -51,7 +51,10 @@ impl Parts {
     /// Where clients and workers go.
     pub(crate) fn urls(&self) -> Vec<Url> {
         match &self.front {
-            Some((port, _)) => vec![format!("http://127.0.0.1:{port}").parse().expect("a URL")],
+            Some((port, _)) => {
+                let scheme = if certificates::authority(self.dir.path()).is_some() { "https" } else { "http" };
+                vec![format!("{scheme}://127.0.0.1:{port}").parse().expect("a URL")]
+            }
             None => self.coordinators.iter().map(Coordinator::url).collect(),
         }
     }
@@ -151,6 +154,13 @@ impl Fleet {
         worker
     }
 
+    /// What `ffleet-worker check` says with the configuration of such a worker.
+    pub async fn worker_check(&self, setup: WorkerSetup) -> Ran {
+        let process = Worker::check(self.dir(), &setup, self.urls());
+        self.remember(process.clone());
+        Ran::of(&process).await
+    }
+
     /// Registers a worker that is no process: the test itself claims, reports and stays away.
     pub async fn hand(&self, name: &str, slots: u32) -> Hand {
         Hand::register(self.farm.clone(), WorkerId::new(name).unwrap(), slots).await
@@ -233,8 +243,13 @@ impl Fleet {
     #[must_use]
     pub fn front_config(&self) -> String {
         let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
-        let addresses: Vec<_> = self.parts.coordinators.iter().map(Coordinator::address).collect();
-        crate::front::config(&crate::front::Behind { coordinators: Some((*port, addresses)), galera: None })
+        front_of(self.dir(), *port, &self.parts.coordinators)
+    }
+
+    /// Its port for callers.
+    #[must_use]
+    pub fn front_port(&self) -> u16 {
+        self.parts.front.as_ref().expect("a fleet behind HAProxy").0
     }
 
     /// HAProxy, where [`Setup::behind_haproxy`] was asked for.
@@ -295,7 +310,8 @@ impl Fleet {
 
     fn write_client_config(&self, account: &str) {
         let text = format!(
-            "coordinators = {urls:?}\nkey_file = {key:?}\n\n[paths]\nMedia = {media:?}\n",
+            "coordinators = {urls:?}\nkey_file = {key:?}\n{ca}\n[paths]\nMedia = {media:?}\n",
+            ca = certificates::ca_file(certificates::authority(self.dir()).as_deref()),
             urls = self.urls().iter().map(Url::as_str).collect::<Vec<_>>(),
             key = key_path(self.dir(), account),
             media = self.media(),
@@ -362,6 +378,13 @@ impl Drop for Fleet {
     }
 }
 
+/// The configuration of HAProxy in front of these coordinators.
+pub(crate) fn front_of(dir: &Path, port: u16, coordinators: &[Coordinator]) -> String {
+    let addresses = coordinators.iter().map(Coordinator::address).collect();
+    let certificates = certificates::authority(dir).and_then(|file| file.parent().map(Path::to_owned));
+    Front { coordinators: Some((port, addresses)), certificates, ..Front::default() }.config()
+}
+
 /// Where an account's key lies.
 pub(crate) fn key_path(dir: &Path, account: &str) -> PathBuf {
     dir.join("keys").join(format!("{account}.key"))
@@ -375,5 +398,7 @@ fn write_key(path: &Path, text: &str) {
 
 pub(crate) fn connect(dir: &Path, urls: impl IntoIterator<Item = Url>, account: &str) -> Api {
     let urls = urls.into_iter().collect();
-    Api::new(Connection::new(urls, load_key(&key_path(dir, account)).unwrap())).unwrap()
+    let mut connection = Connection::new(urls, load_key(&key_path(dir, account)).unwrap());
+    connection.ca_file = certificates::authority(dir);
+    Api::new(connection).unwrap()
 }

@@ -7,10 +7,9 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Coordinator, Fleet, Proxy, SmallDisk,
+    Coordinator, Fleet, Proxy, SmallDisk, certificates,
     coordinator::{self, SMALL_DISK, Server},
-    fleet::Parts,
-    front,
+    fleet::{Parts, front_of},
     orphans::MARKER,
 };
 
@@ -38,6 +37,7 @@ pub struct Setup {
     server: Option<Server>,
     database: Kept,
     front: bool,
+    encrypted: bool,
     clocks: Vec<&'static str>,
 }
 
@@ -108,6 +108,14 @@ impl Setup {
         self
     }
 
+    /// The same, encrypted: callers and HAProxy, HAProxy and the coordinators, with certificates of an authority that nobody
+    /// else in the world believes.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
+        self.behind_haproxy()
+    }
+
     /// What each coordinator's own clock shows, such as `+10m`, for libfaketime.
     #[must_use]
     pub fn clocks(mut self, offsets: impl IntoIterator<Item = &'static str>) -> Self {
@@ -154,8 +162,12 @@ impl Setup {
 
     /// Makes a fresh database and the accounts `chief` (admin), `studio` (client) and `farm` (worker), and starts the
     /// coordinators.
-    pub async fn start(self) -> Fleet {
+    pub async fn start(mut self) -> Fleet {
         let dir = folder();
+        if self.encrypted {
+            certificates::make(dir.path());
+            self = self.config(&certificates::section(dir.path()));
+        }
         for name in ["studio/gates", "keys", "logs", "bin"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
@@ -188,8 +200,7 @@ impl Setup {
         }
         let front = match front {
             Some(port) => {
-                let addresses: Vec<_> = coordinators.iter().map(Coordinator::address).collect();
-                let config = front::config(&front::Behind { coordinators: Some((port, addresses)), galera: None });
+                let config = front_of(dir.path(), port, &coordinators);
                 let front = spawn_blocking(move || HaProxy::start(&config));
                 Some((port, front.await.expect("HAProxy")))
             }
@@ -234,7 +245,7 @@ fn another_time(offset: &str) -> [(&'static str, String); 3] {
 }
 
 /// A folder whose name is in everything that the fleet starts.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("ffleet-test-").tempdir().expect("a temporary folder")
 }
 
