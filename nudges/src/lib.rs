@@ -6,6 +6,7 @@
 //! because topics name them: `queue.7`, `worker.ACCOUNT.NAME`, `job.ACCOUNT.ID` as AMQP's routing keys, the
 //! same words after `ffleet/nudges/` and between slashes for MQTT.
 
+mod advice;
 mod amqp;
 mod config;
 mod heard;

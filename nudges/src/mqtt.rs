@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     Interest,
+    advice::explained,
     config::Places,
     heard::Heard,
     nudge::{body, source, topic_of_path},
@@ -108,8 +109,8 @@ impl Session {
                 }
             };
             match event {
-                Err(_) => return "no answer in time".to_owned(),
-                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return explained("mqtt", "no answer in time"),
+                Ok(Err(error)) => return explained("mqtt", &error.to_string()),
                 Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
                     connected = true;
                     self.condition.connected(place);
