@@ -322,6 +322,20 @@ fn links_between_pages_lead_somewhere() {
     fail_with(&problems);
 }
 
+/// A file that operators copy and nobody has tried is a guess.
+#[test]
+fn every_file_that_operators_copy_is_tried() {
+    let tests = rust_files(["tests/servers/src/deployed", "tests/tests/stories"]);
+    let mut problems = Vec::new();
+    for file in files(["deploy"], "").iter().filter(|file| !file.path.ends_with(".md")) {
+        let name = file.path.strip_prefix("deploy/").unwrap();
+        if !tests.iter().any(|test| test.text.contains(&format!("Shipped::read(\"{name}\")"))) {
+            problems.push(format!("no test uses {}", file.path));
+        }
+    }
+    fail_with(&problems);
+}
+
 /// `mod` lists are read as tables of contents; a file that is in none of them is not even compiled.
 #[test]
 fn every_file_is_part_of_something() {
