@@ -23,7 +23,8 @@ pub struct Cluster {
     /// The nodes.
     pub galera: Galera,
     port: u16,
-    _front: HaProxy,
+    front: HaProxy,
+    config: String,
     _accounts: TempDir,
 }
 
@@ -37,7 +38,12 @@ impl Cluster {
         let nodes = galera.nodes().each_ref().map(|node| (node.port(), check(accounts.path(), node.port())));
         let config = front::config(&front::Behind { galera: Some((port, nodes)), ..front::Behind::default() });
         let front = HaProxy::start(&config);
-        Self { galera, port, _front: front, _accounts: accounts }
+        Self { galera, port, front, config, _accounts: accounts }
+    }
+
+    /// HAProxy begins anew with the same file. It forgets which node was in use.
+    pub fn reload(&self) {
+        self.front.reload(&self.config);
     }
 
     /// A new database, by way of HAProxy.

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Mutex,
+    time::Duration,
 };
 
 use ffleet_client::{Api, Connection, load_key};
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
     pub(crate) log_cap: Option<i64>,
+    /// For how long callers repeat what is not answered.
+    pub(crate) patience: Option<Duration>,
     /// HAProxy and its port.
     pub(crate) front: Option<(u16, HaProxy)>,
     /// The file, or the URL at each node.
@@ -55,6 +58,15 @@ impl Parts {
             None => self.coordinators.iter().map(Coordinator::url).collect(),
         }
     }
+
+    /// As an account that exists, by these addresses.
+    fn api(&self, urls: impl IntoIterator<Item = Url>, account: &str) -> Api {
+        let api = connect(self.dir.path(), urls, account);
+        match self.patience {
+            Some(patience) => api.with_deadline(patience),
+            None => api,
+        }
+    }
 }
 
 impl Fleet {
@@ -70,7 +82,7 @@ impl Fleet {
     }
 
     pub(crate) fn of(parts: Parts) -> Self {
-        let api = |name| connect(parts.dir.path(), parts.urls(), name);
+        let api = |name| parts.api(parts.urls(), name);
         let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts, over: false };
         for account in ["chief", "studio", "farm"] {
             fleet.write_client_config(account);
@@ -210,19 +222,19 @@ impl Fleet {
         let key = self.chief.add_account(&NewAccount { id, role, scope }).await.unwrap();
         write_key(&key_path(self.dir(), name), &format!("{}:{}\n", key.key_id, key.secret));
         self.write_client_config(name);
-        connect(self.dir(), self.urls(), name)
+        self.parts.api(self.urls(), name)
     }
 
     /// As an account that exists, at one coordinator alone.
     #[must_use]
     pub fn api_at(&self, coordinator: usize, account: &str) -> Api {
-        connect(self.dir(), [self.parts.coordinators[coordinator].url()], account)
+        self.parts.api([self.parts.coordinators[coordinator].url()], account)
     }
 
     /// As an account that exists, through proxies alone.
     #[must_use]
     pub fn api_via(&self, proxies: &[&Proxy], account: &str) -> Api {
-        connect(self.dir(), proxies.iter().map(|proxy| proxy.url()), account)
+        self.parts.api(proxies.iter().map(|proxy| proxy.url()), account)
     }
 
     fn urls(&self) -> Vec<Url> {
@@ -235,6 +247,13 @@ impl Fleet {
         let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
         let addresses: Vec<_> = self.parts.coordinators.iter().map(Coordinator::address).collect();
         crate::front::config(&crate::front::Behind { coordinators: Some((*port, addresses)), galera: None })
+    }
+
+    /// Where HAProxy listens for callers.
+    #[must_use]
+    pub fn front_address(&self) -> String {
+        let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
+        format!("127.0.0.1:{port}")
     }
 
     /// HAProxy, where [`Setup::behind_haproxy`] was asked for.
@@ -295,7 +314,8 @@ impl Fleet {
 
     fn write_client_config(&self, account: &str) {
         let text = format!(
-            "coordinators = {urls:?}\nkey_file = {key:?}\n\n[paths]\nMedia = {media:?}\n",
+            "coordinators = {urls:?}\nkey_file = {key:?}\n{deadline}\n[paths]\nMedia = {media:?}\n",
+            deadline = self.parts.patience.map(|time| format!("deadline_s = {}\n", time.as_secs())).unwrap_or_default(),
             urls = self.urls().iter().map(Url::as_str).collect::<Vec<_>>(),
             key = key_path(self.dir(), account),
             media = self.media(),

@@ -1,6 +1,6 @@
 //! What a fleet is to be like before it starts.
 
-use std::{fs, path::Path, sync::Mutex};
+use std::{fs, net::Ipv4Addr, path::Path, sync::Mutex, time::Duration};
 
 use ffleet_servers::{Galera, HaProxy, MariaDb, free_port};
 use tempfile::TempDir;
@@ -39,6 +39,7 @@ pub struct Setup {
     database: Kept,
     front: bool,
     clocks: Vec<&'static str>,
+    patience: Option<Duration>,
 }
 
 /// Where everything is kept.
@@ -108,6 +109,13 @@ impl Setup {
         self
     }
 
+    /// For how long everybody who calls repeats what is not answered; as by default unless said otherwise.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
     /// What each coordinator's own clock shows, such as `+10m`, for libfaketime.
     #[must_use]
     pub fn clocks(mut self, offsets: impl IntoIterator<Item = &'static str>) -> Self {
@@ -130,7 +138,7 @@ impl Setup {
     }
 
     /// How many proxies there are ([`Fleet::proxy`]). The first leads to the first coordinator, the second to the second
-    /// and so on, round and round. Nobody goes through one who is not told to.
+    /// and so on, round and round; behind HAProxy all lead to that. Nobody goes through one who is not told to.
     #[must_use]
     pub fn proxies(mut self, count: usize) -> Self {
         self.proxies = count;
@@ -184,7 +192,7 @@ impl Setup {
             coordinators.push(Coordinator::start(dir.path(), &name, config, server).await);
         }
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
-            proxy.forward_to(coordinator.address());
+            proxy.forward_to(front.map_or_else(|| coordinator.address(), |port| (Ipv4Addr::LOCALHOST, port).into()));
         }
         let front = match front {
             Some(port) => {
@@ -197,6 +205,7 @@ impl Setup {
         };
         Fleet::of(Parts {
             front,
+            patience: self.patience,
             dir,
             log_cap: self.log_cap,
             database,

@@ -136,6 +136,17 @@ impl MariaDb {
         attempt(&mut client)
     }
 
+    /// Everything in a database, as SQL.
+    ///
+    /// # Errors
+    ///
+    /// What the tool said.
+    pub fn dump(&self, database: &str) -> Result<String, String> {
+        let mut tool = self.process.command(&program("mariadb-dump"));
+        tool.args(["--no-defaults", "--user=root", "--hex-blob"]).arg(format!("--socket={}", self.socket().display()));
+        attempt(tool.arg(database))
+    }
+
     /// Its data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.process.folder().join("data")

@@ -7,7 +7,6 @@ mod bulk;
 mod cancel;
 mod claims;
 mod client;
-mod cluster;
 mod delivery;
 mod deps;
 mod disks;
