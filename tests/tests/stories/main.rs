@@ -23,6 +23,7 @@ mod install;
 mod interop;
 mod many;
 mod monitor;
+mod moving;
 mod outage;
 mod output;
 mod placing;
