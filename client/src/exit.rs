@@ -15,7 +15,9 @@ pub fn code(outcome: &Outcome) -> u8 {
         JobStatus::Canceled => CANCELED,
         JobStatus::Failed => failed(outcome.exit_code, outcome.signal),
         // No end at all; a coordinator that says so is mistaken, and good news it is not.
-        JobStatus::Pending | JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling => OURS,
+        JobStatus::Pending | JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling | JobStatus::Unknown => {
+            OURS
+        }
     }
 }
 

@@ -183,7 +183,7 @@ impl Shown {
             FollowRecord::AttemptEnded { task, epoch, .. } => grows(&mut self.of(*task).ended, *epoch),
             FollowRecord::Output { .. } => return self.new_output(record),
             FollowRecord::Progress { .. } | FollowRecord::Cursor { .. } | FollowRecord::Outcome { .. } => true,
-            FollowRecord::KeepAlive {} => false,
+            FollowRecord::KeepAlive {} | FollowRecord::Unknown => false,
         };
         fresh.then_some(record)
     }

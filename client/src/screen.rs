@@ -91,7 +91,7 @@ impl<'a> Screen<'a> {
                 self.finish();
                 self.note(&ended(outcome));
             }
-            FollowRecord::Cursor { .. } | FollowRecord::KeepAlive {} => {}
+            FollowRecord::Cursor { .. } | FollowRecord::KeepAlive {} | FollowRecord::Unknown => {}
         }
         Ok(())
     }
@@ -122,7 +122,11 @@ impl<'a> Screen<'a> {
             JobStatus::Pending => bar.set_message("waiting for a worker"),
             JobStatus::Assigned => bar.set_message("a worker prepares"),
             JobStatus::Canceling => bar.set_message("stopping"),
-            JobStatus::Running | JobStatus::Completed | JobStatus::Failed | JobStatus::Canceled => {}
+            JobStatus::Running
+            | JobStatus::Completed
+            | JobStatus::Failed
+            | JobStatus::Canceled
+            | JobStatus::Unknown => {}
         }
     }
 
@@ -254,6 +258,7 @@ pub fn attempt_ended(epoch: u32, end: AttemptEnd, message: Option<&str>) -> Stri
         AttemptEnd::Canceled => "was canceled",
         AttemptEnd::Rejected => "was refused by its worker",
         AttemptEnd::Lapsed => "is lost: its worker was not heard of any more",
+        AttemptEnd::Unknown => "has ended in a way that only a newer version knows",
     };
     match message {
         // `canceled before it began`
@@ -270,6 +275,7 @@ pub fn lost(record: &Record, dropped: &Dropped) -> String {
         DropReason::LogCap => "the log is over its limit",
         DropReason::SpoolFull => "the worker had no room for it while no coordinator answered",
         DropReason::SpoolLost => "the worker lost it",
+        DropReason::Unknown => "for a reason that only a newer version knows",
     };
     let records = dropped.to.saturating_sub(record.seq) + 1;
     let bytes = dropped.bytes.map(|bytes| format!(", {}", progress::bytes(bytes))).unwrap_or_default();

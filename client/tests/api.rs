@@ -272,9 +272,10 @@ async fn a_follower_goes_on_where_it_was_cut_off() {
             FollowRecord::Output { record, .. } => record.seq.to_string(),
             FollowRecord::Cursor { .. } => "cursor".to_owned(),
             FollowRecord::Outcome { outcome, .. } => format!("outcome {}", outcome.status),
-            FollowRecord::AttemptEnded { .. } | FollowRecord::Progress { .. } | FollowRecord::KeepAlive {} => {
-                "unexpected".to_owned()
-            }
+            FollowRecord::AttemptEnded { .. }
+            | FollowRecord::Progress { .. }
+            | FollowRecord::KeepAlive {}
+            | FollowRecord::Unknown => "unexpected".to_owned(),
         });
     }
     assert_eq!(told, ["running", "box1", "1", "2", "cursor", "3", "4", "completed", "outcome completed"]);

@@ -130,6 +130,7 @@ pub async fn run(app: Data<App>, listener: TcpListener, shutdown: impl Future<Ou
     let handle = server.handle();
     let mut serving = tokio::spawn(server);
     listen_to_brokers(&app, address)?;
+    app.workers.learn(&app.store).await;
     let stop = CancellationToken::new();
     let mut sweeping = tokio::spawn(janitor::run(app.clone().into_inner(), stop.clone()));
     let mut tailing = tokio::spawn(tail::run(app.clone().into_inner(), stop.clone()));

@@ -324,8 +324,17 @@ async fn databases_that_are_not_ours_are_named_and_left_alone() {
     assert_eq!(std::fs::read(place.path("photos.db")).unwrap(), before);
 
     assert_eq!(place.run(&["account", "list"]).code(), 0);
-    let newer = execute("ffleet.db", "rw", "INSERT INTO seaql_migrations VALUES ('m9999_tomorrow', 0)").await;
-    refused(&newer, &["ffleet.db was used by a newer version", "m9999_tomorrow", "install that version"]);
+    let added =
+        "INSERT INTO seaql_migrations VALUES ('m9998_tomorrow', 0); ALTER TABLE workers ADD COLUMN mood TEXT NULL";
+    execute("ffleet.db", "rw", added).await;
+    assert_eq!(place.run(&["account", "list"]).code(), 0, "what was only added to goes on working");
+    let migrated = place.run(&["migrate"]);
+    assert!(migrated.out().starts_with("nothing was missing"), "{}", migrated.out());
+    let seen = place.run(&["check", "--json"]).json();
+    assert_eq!(seen["tables"]["newer"][0], "m9998_tomorrow", "{seen}");
+    place.run(&["export", "copy"]).refused(1, &["m9998_tomorrow", "export with that version"]);
+    let newer = execute("ffleet.db", "rw", "INSERT INTO seaql_migrations VALUES ('m9999_break_tomorrow', 0)").await;
+    refused(&newer, &["ffleet.db was used by a newer version", "m9999_break_tomorrow", "install that version"]);
 }
 
 #[tokio::test]
@@ -350,7 +359,10 @@ async fn tables_are_made_and_brought_up_to_date_without_the_master_key() {
     let behind = place.run(&["check", "--json"]);
     assert_eq!(behind.code(), 1);
     let behind: Value = serde_json::from_str(&behind.out()).unwrap();
-    assert_eq!(behind["tables"], serde_json::json!({ "up_to_date": false, "missing": ["m0006_fewer_indexes"] }));
+    assert_eq!(
+        behind["tables"],
+        serde_json::json!({ "up_to_date": false, "missing": ["m0006_fewer_indexes"], "newer": [] })
+    );
     assert_eq!(place.run(&["migrate"]).out(), "applied m0006_fewer_indexes\nthe tables are up to date\n");
 }
 

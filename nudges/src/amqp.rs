@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::{
     Interest, Nudge,
+    advice::explained,
     config::Places,
     heard::Heard,
     nudge::{body, source, topic_of_key},
@@ -62,8 +63,8 @@ pub(crate) async fn run(places: Places, session: Session) {
                 // In the background: a broker that stands still would hold us up.
                 tokio::spawn(async move { timeout(BUDGET, connection.close(200, "going".into())).await });
             }
-            Ok(Err(error)) => session.condition.lost(&place, &explained(&error.to_string())),
-            Err(_) => session.condition.lost(&place, "no answer in time"),
+            Ok(Err(error)) => session.condition.lost(&place, &explained("amqp", &error.to_string())),
+            Err(_) => session.condition.lost(&place, &explained("amqp", "no answer in time")),
         }
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -73,20 +74,6 @@ pub(crate) async fn run(places: Places, session: Session) {
 fn place(url: &Url) -> String {
     let port = url.port().map_or(String::new(), |port| format!(":{port}"));
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
-}
-
-/// The broker's words, with what to do.
-fn explained(error: &str) -> String {
-    let hint = if error.contains("ACCESS_REFUSED") || error.contains("ACCESS-REFUSED") {
-        "; check user and password, and the user's permissions (deploy/rabbitmq)"
-    } else if error.contains("NOT_ALLOWED") || error.contains("NOT-ALLOWED") {
-        "; check the vhost at the end of the address, and that the user may use it"
-    } else if error.contains("NOT_FOUND") || error.contains("NOT-FOUND") {
-        "; the exchange ffleet.nudges is made by a coordinator, or by deploy/rabbitmq"
-    } else {
-        ""
-    };
-    format!("{error}{hint}")
 }
 
 impl Session {
@@ -125,7 +112,7 @@ impl Session {
                     Some(Ok(delivery)) => {
                         self.heard.take(source(&delivery.data), topic_of_key(delivery.routing_key.as_str()));
                     }
-                    Some(Err(error)) => return explained(&error.to_string()),
+                    Some(Err(error)) => return explained("amqp", &error.to_string()),
                     None => return "the broker has ended the connection".to_owned(),
                 },
                 nudge = self.ringer.next() => {
@@ -146,7 +133,7 @@ impl Session {
         match timeout(BUDGET, publish).await {
             // Whether it arrives is nobody's concern.
             Ok(Ok(_confirmation)) => Ok(()),
-            Ok(Err(error)) => Err(explained(&error.to_string())),
+            Ok(Err(error)) => Err(explained("amqp", &error.to_string())),
             Err(_) => Err("the broker takes nothing".to_owned()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ffleet_settings::{SecretFileError, SecretReaders, read_secret_file};
+use ffleet_settings::{CertificateFileError, SecretFileError, SecretReaders, read_certificates, read_secret_file};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -29,7 +29,7 @@ pub struct Amqp {
     /// File with that user's password. None
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// PEM file with the certificates that sign the broker's. The system's own
+    /// PEM file with the certificates of authorities that are trusted besides the system's own. None
     #[serde(default)]
     pub ca: Option<PathBuf>,
 }
@@ -43,7 +43,7 @@ pub struct Mqtt {
     /// File with that user's password. None
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// PEM file with the certificates that sign the broker's. The system's own
+    /// PEM file with the certificates of the only authorities that are trusted. The system's own
     #[serde(default)]
     pub ca: Option<PathBuf>,
 }
@@ -60,14 +60,12 @@ pub enum BadNotify {
         cause: SecretFileError,
     },
     /// The certificates cannot be read.
-    #[error("`notify.{section}.ca`: {} cannot be read: {cause}", path.display())]
+    #[error("`notify.{section}.ca`: {cause}")]
     Ca {
         /// `amqp` or `mqtt`.
         section: &'static str,
-        /// The file.
-        path: PathBuf,
         /// Why.
-        cause: std::io::Error,
+        cause: CertificateFileError,
     },
     /// An address is none.
     #[error("`notify.{section}.urls`: {0} is not understood; expected {expected}", url_without_password(url))]
@@ -114,6 +112,23 @@ impl Notify {
         }
         problems
     }
+
+    /// The files that it names, for whoever says from where they count.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let amqp = self.amqp.iter_mut().flat_map(|amqp| [amqp.password_file.as_mut(), amqp.ca.as_mut()]);
+        let mqtt = self.mqtt.iter_mut().flat_map(|mqtt| [mqtt.password_file.as_mut(), mqtt.ca.as_mut()]);
+        amqp.chain(mqtt).flatten()
+    }
+
+    /// Whether the files that it names can be read.
+    ///
+    /// # Errors
+    /// When one cannot.
+    pub fn readable(&self, readers: Readers) -> Result<(), BadNotify> {
+        self.amqp.as_ref().map(|amqp| amqp.places(readers)).transpose()?;
+        self.mqtt.as_ref().map(|mqtt| mqtt.places(readers)).transpose()?;
+        Ok(())
+    }
 }
 
 impl Amqp {
@@ -157,9 +172,7 @@ fn places(
             let _ = url.set_password(Some(secret.expose_secret().trim_end()));
         }
     }
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|cause| BadNotify::Ca { section, path: path.to_owned(), cause })
-    };
+    let read = |path: &Path| read_certificates(path).map_err(|cause| BadNotify::Ca { section, cause });
     Ok(Places { urls, ca: ca.map(read).transpose()? })
 }
 

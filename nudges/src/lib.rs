@@ -6,6 +6,7 @@
 //! because topics name them: `queue.7`, `worker.ACCOUNT.NAME`, `job.ACCOUNT.ID` as AMQP's routing keys, the
 //! same words after `ffleet/nudges/` and between slashes for MQTT.
 
+mod advice;
 mod amqp;
 mod config;
 mod heard;
@@ -14,15 +15,19 @@ mod nudge;
 mod ringer;
 mod state;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ffleet_protocol::topic::Topic;
+use tokio::time::Instant;
 
 pub use config::{Amqp, BadNotify, Mqtt, Notify, Readers};
 pub use nudge::{Interest, Nudge};
 pub use state::{State, Transport};
 
 use crate::{heard::Heard, ringer::Ringer, state::Condition};
+
+/// Between looks at brokers that somebody waits for.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The brokers that a process is connected to, as far as they answer.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +104,18 @@ impl Brokers {
     #[must_use]
     pub fn states(&self) -> Vec<State> {
         self.0.brokers.iter().map(|broker| broker.condition.state(broker.ringer.dropped())).collect()
+    }
+
+    /// How each of them stands when all answer, or when this time is over.
+    pub async fn states_within(&self, within: Duration) -> Vec<State> {
+        let until = Instant::now() + within;
+        loop {
+            let states = self.states();
+            if states.iter().all(|state| state.connected) || Instant::now() >= until {
+                return states;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Nudges of others that were heard.

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     Interest,
+    advice::explained,
     config::Places,
     heard::Heard,
     nudge::{body, source, topic_of_path},
@@ -100,7 +101,7 @@ impl Session {
             let event = loop {
                 tokio::select! {
                     event = &mut next => break event,
-                    () = sleep_until(until) => return "no answer in time".to_owned(),
+                    () = sleep_until(until) => return explained("mqtt", "no answer in time"),
                     nudge = self.ringer.next(), if connected => {
                         let body = body(self.heard.source);
                         let options = PublishOptions::new(QoS::AtMostOnce);
@@ -114,7 +115,7 @@ impl Session {
                 until = Instant::now() + SILENT;
             }
             match event {
-                Err(error) => return error.to_string(),
+                Err(error) => return explained("mqtt", &error.to_string()),
                 Ok(Event::Incoming(Incoming::ConnAck(_))) => {
                     connected = true;
                     self.condition.connected(place);

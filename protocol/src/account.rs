@@ -64,7 +64,8 @@ pub struct AccountView {
     pub role: Role,
     /// Whether it may do anything at all.
     pub enabled: bool,
-    /// The rest.
+    /// The rest, as far as this version knows it.
+    #[serde(deserialize_with = "crate::tolerant::field")]
     pub scope: Scope,
     /// Its live keys, at most two.
     pub keys: Vec<KeyView>,

@@ -15,12 +15,13 @@ pub mod sign;
 pub mod state;
 pub mod task;
 pub mod template;
+pub mod tolerant;
 pub mod topic;
 mod unique;
+pub mod version;
 pub mod worker;
 
 /// A moment in UTC, with microseconds; on the wire as RFC 3339 text.
 pub type Timestamp = jiff::Timestamp;
 
-/// The version of the wire protocol that a worker names when it registers.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub use version::PROTOCOL_VERSION;

@@ -34,7 +34,6 @@ pub struct Record {
 /// A record as it is read. Its fields are named here one by one because serde would otherwise keep all of them until it knows
 /// which of the three kinds of data they make, which costs several times the reading: and there are very many records.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wire {
     seq: u64,
     stream: Stream,
@@ -132,6 +131,9 @@ pub enum DropReason {
     SpoolFull,
     /// The worker lost its spool, with a restart or a disk.
     SpoolLost,
+    /// For a reason that only a newer version has a word for.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What ended a line of stderr.
@@ -147,7 +149,6 @@ pub enum LineEnd {
 
 /// `POST /v1/tasks/{id}/logs`. A repeated batch changes nothing; one that begins after a gap is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct LogBatch {
     /// The worker.
     pub worker: WorkerId,
@@ -270,6 +271,9 @@ pub enum FollowRecord {
         /// How it ended.
         outcome: Outcome,
     },
+    /// Something that only newer versions tell. Whoever reads it leaves it out; the records around it stand for themselves.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Where a reader is in the output of a job; opaque to everybody but coordinators. Any coordinator can go on from it.
@@ -359,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_one_kind_of_data_and_nothing_unknown() {
+    fn a_record_has_one_kind_of_data() {
         let read = |data: &str| {
             let text = format!(r#"{{"seq":1,"stream":"stderr","at":"2026-01-02T03:04:05Z"{data}}}"#);
             serde_json::from_str::<Record>(&text)
@@ -368,7 +372,12 @@ mod tests {
         assert_eq!(read(r#","b64":"AA==","end":"cr""#).unwrap().end, Some(LineEnd::Cr));
         let dropped = read(r#","dropped":{"to":7,"reason":"log_cap"}"#).unwrap();
         assert_eq!(dropped.last_seq(), 7);
-        for bad in ["", r#","text":"a","b64":"AA==""#, r#","text":"a","colour":"red""#, r#","text":null"#] {
+        assert_eq!(
+            read(r#","text":"a","colour":"red""#).unwrap().data,
+            Data::Text("a".to_owned()),
+            "of a newer worker"
+        );
+        for bad in ["", r#","text":"a","b64":"AA==""#, r#","smell":"a""#, r#","text":null"#] {
             assert!(read(bad).is_err(), "{bad}");
         }
         let followed = FollowRecord::Output { task: TaskId::new(), epoch: 1, record: dropped };

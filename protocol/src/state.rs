@@ -1,13 +1,22 @@
 //! The words for where a job, task or worker stands, and for how an attempt went.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            $($(#[$vdoc:meta])* $variant:ident = $word:tt,)+
+            $(; $(#[$odoc:meta])* $other:ident)?
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant),+ }
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)+
+            $($(#[$odoc])* #[serde(other, rename = "unknown")] $other,)?
+        }
 
         impl $name {
             /// Every word, in order.
@@ -16,7 +25,10 @@ macro_rules! words {
             /// The word on the wire, in the database and on the screen.
             #[must_use]
             pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
+                match self {
+                    $(Self::$variant => $word,)+
+                    $(Self::$other => "unknown",)?
+                }
             }
         }
 
@@ -36,6 +48,15 @@ macro_rules! words {
             }
         }
     };
+}
+
+/// For `#[serde(deserialize_with)]`, where people write: a word that is none is a mistake that they are told.
+pub(crate) fn known<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: std::str::FromStr<Err = UnknownWord>,
+{
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 /// A word that is none of those expected.
@@ -69,6 +90,9 @@ words!(
         Failed = "failed",
         /// Stopped on request.
         Canceled = "canceled",
+        ;
+        /// Of a newer version: it goes on, for all that this one knows.
+        Unknown
     }
 );
 
@@ -103,6 +127,9 @@ words!(
         Failed = "failed",
         /// It was stopped on request.
         Canceled = "canceled",
+        ;
+        /// Of a newer version: it goes on, for all that this one knows.
+        Unknown
     }
 );
 
@@ -125,6 +152,9 @@ words!(
         Paused = "paused",
         /// Takes no new work and leaves when its last task has ended.
         Draining = "draining",
+        ;
+        /// Of a newer version. Whether the worker gets work is decided where that word is known.
+        Unknown
     }
 );
 
@@ -151,6 +181,9 @@ words!(
         Verifying = "verifying",
         /// The program is being stopped.
         Stopping = "stopping",
+        ;
+        /// Of a newer version; it decides nothing.
+        Unknown
     }
 );
 
@@ -205,6 +238,9 @@ words!(
         DependencyFailed = "dependency_failed",
         /// The worker lost the lease.
         LeaseLapsed = "lease_lapsed",
+        ;
+        /// Of a newer version: not transient. The code, the signal and the message beside it are as good as ever.
+        Unknown
     }
 );
 
@@ -237,7 +273,8 @@ impl FailureClass {
             | F::QueueTimeout
             | F::Unplaceable
             | F::Poison
-            | F::DependencyFailed => false,
+            | F::DependencyFailed
+            | F::Unknown => false,
         }
     }
 }
@@ -251,6 +288,9 @@ words!(
         ClientGone = "client_gone",
         /// Another task of the same job failed.
         SiblingFailed = "sibling_failed",
+        ;
+        /// Of a newer version. Stopped is stopped.
+        Unknown
     }
 );
 
@@ -263,6 +303,24 @@ words!(
         Interrupt = "interrupt",
         /// SIGTERM.
         Terminate = "terminate",
+        ;
+        /// Of a newer version: its worker passes nothing on, and says so.
+        Unknown
+    }
+);
+
+words!(
+    /// What brings a worker its nudges.
+    Carrier {
+        /// Its calls to a coordinator, which answers when there is news.
+        LongPoll = "long_poll",
+        /// A broker for AMQP.
+        Amqp = "amqp",
+        /// A broker for MQTT.
+        Mqtt = "mqtt",
+        ;
+        /// Of a newer version; it decides nothing.
+        Unknown
     }
 );
 
@@ -293,6 +351,28 @@ words!(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a person writes is looked at word by word, and so are the tables; only what machines say may be newer than we are.
+    #[test]
+    fn words_of_a_newer_version_are_unknown_where_machines_say_them() {
+        fn read<T: serde::de::DeserializeOwned>() -> Option<T> {
+            serde_json::from_str("\"newfangled\"").ok()
+        }
+        assert_eq!(read(), Some(TaskStatus::Unknown));
+        assert_eq!(read(), Some(JobStatus::Unknown));
+        assert_eq!(read(), Some(WorkerState::Unknown));
+        assert_eq!(read(), Some(Phase::Unknown));
+        assert_eq!(read(), Some(FailureClass::Unknown));
+        assert_eq!(read(), Some(CancelReason::Unknown));
+        assert_eq!(read(), Some(SignalKind::Unknown));
+        assert_eq!(read(), Some(Carrier::Unknown));
+        assert_eq!((read::<Role>(), read::<Stream>()), (None, None), "whose meaning nobody may miss");
+        for word in ["newfangled", "unknown"] {
+            assert!(word.parse::<JobStatus>().is_err() && word.parse::<SignalKind>().is_err());
+        }
+        assert!(!JobStatus::Unknown.is_terminal() && !TaskStatus::Unknown.is_leased());
+        assert_eq!(serde_json::to_value(Phase::Unknown).unwrap(), "unknown");
+    }
 
     #[test]
     fn words_are_read_as_they_are_written() {

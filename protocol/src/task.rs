@@ -14,7 +14,6 @@ use crate::{
 
 /// `POST /v1/claims`. Repeating a token returns the same grants, so a lost answer strands nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClaimRequest {
     /// Who asks.
     pub worker: WorkerId,
@@ -81,7 +80,6 @@ pub struct Command {
 
 /// `POST /v1/tasks/{id}/accept`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct AcceptRequest {
     /// The worker.
     pub worker: WorkerId,
@@ -95,7 +93,6 @@ pub struct AcceptRequest {
 
 /// `POST /v1/tasks/{id}/reject`: the worker cannot begin this task; another one may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct RejectRequest {
     /// The worker.
     pub worker: WorkerId,
@@ -111,7 +108,6 @@ pub struct RejectRequest {
 
 /// `POST /v1/tasks/{id}/publishing`: the program has ended well and its outputs are verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct PublishingRequest {
     /// The worker.
     pub worker: WorkerId,
@@ -138,7 +134,6 @@ pub struct Output {
 
 /// `POST /v1/tasks/{id}/finish`: the attempt is over. May be repeated; the first one that was taken stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct FinishRequest {
     /// The worker.
     pub worker: WorkerId,
@@ -186,7 +181,9 @@ pub enum Exit {
     TimedOut,
     /// Handed back: the worker stops before the program has ended.
     HandedBack,
-    /// Never begun, or lost by the worker.
+    /// Never begun, or lost by the worker; or in a way that only a newer version has a word for, which says the rest in the
+    /// message and the failure beside it.
+    #[serde(other)]
     None,
 }
 
@@ -204,7 +201,6 @@ pub struct TaskAnswer {
 
 /// One lease that a heartbeat renews.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HeldLease {
     /// The task.
     pub task: TaskId,
@@ -252,6 +248,10 @@ pub enum Order {
     },
     /// The lease is gone; kill the program and discard what it made.
     Lost,
+    /// An order of a newer version. The worker does nothing about it and does not count the lease as renewed: nobody can be
+    /// wronged by that, for before the lease could lapse it stops the program and hands the task back.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A signal that a client sent.

@@ -8,14 +8,13 @@ use utoipa::ToSchema;
 use crate::{
     Timestamp,
     id::{AccountId, Incarnation, TaskId, Token, WorkerId},
-    state::WorkerState,
+    state::{Carrier, WorkerState},
     task::{Grant, HeldLease, Verdict},
     template::Variable,
 };
 
 /// `PUT /v1/workers/{id}`: what this worker has, proven.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Registration {
     /// This start of the process. A new one supersedes the one before.
     pub incarnation: Incarnation,
@@ -73,7 +72,6 @@ pub struct Mount {
 
 /// The lease of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct LeaseRef {
     /// The task.
     pub task: TaskId,
@@ -96,11 +94,16 @@ pub struct Registered {
     pub give_up_permille: u32,
     /// How many distinct needs it satisfies; 0 means that no job so far could run there.
     pub satisfies: u32,
+    /// [`crate::PROTOCOL_VERSION`] of the coordinator.
+    #[serde(default = "crate::version::first")]
+    pub protocol: u32,
+    /// The account that the worker belongs to. Its nudges carry that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
 }
 
 /// `POST /v1/workers/{id}/heartbeat`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct HeartbeatRequest {
     /// This start of the process.
     pub incarnation: Incarnation,
@@ -111,6 +114,28 @@ pub struct HeartbeatRequest {
     /// Whether the worker is leaving on its own account and wants no new work.
     #[serde(default)]
     pub draining: bool,
+    /// How the worker hears that it should look; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hearing: Option<Hearing>,
+}
+
+/// How a worker hears that it should look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hearing {
+    /// What brings its nudges now.
+    pub by: Carrier,
+    /// What is configured and does not bring any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
+}
+
+/// A broker that a worker does not hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Missing {
+    /// Which kind.
+    pub carrier: Carrier,
+    /// Since when, by the worker's clock.
+    pub since: Timestamp,
 }
 
 /// The answer to a heartbeat.
@@ -143,6 +168,9 @@ pub struct WorkerView {
     pub capabilities: Capabilities,
     /// Tasks it holds now.
     pub busy: u32,
+    /// How it hears that it should look, in its own words; absent before it has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hearing: Option<Hearing>,
     /// When it registered.
     pub registered_at: Timestamp,
     /// When it was last heard of.

@@ -23,6 +23,7 @@
 //! read like TOML values (`7`, `true`, `["a", "b"]`, `{ path = "/x" }`), and whatever is none of these is text; text that
 //! looks like a number is put in quotes.
 
+mod certificates;
 mod environment;
 mod error;
 mod file;
@@ -31,6 +32,7 @@ mod mask;
 mod overrides;
 mod secret;
 
+pub use certificates::{CertificateFileError, Trust, read_certificates};
 pub use environment::Environment;
 pub use error::SettingsError;
 pub use load::{Loaded, Source, load, load_in};

@@ -1,6 +1,12 @@
 //! The program `ffleet`, run as somebody at the client's machine would.
 
-use std::{ffi::OsStr, path::Path, process::Command, time::Duration};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -24,6 +30,52 @@ pub struct Ran {
     pub stdout: Vec<u8>,
     /// Its standard error.
     pub stderr: String,
+}
+
+impl Fleet {
+    /// `ffleet ARGS…` as `studio`, in the media folder.
+    #[must_use]
+    pub fn ffleet<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        self.ffleet_as("studio", args)
+    }
+
+    /// The same as another account.
+    #[must_use]
+    pub fn ffleet_as<A: AsRef<str>>(&self, account: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        Cli::new(self, &self.client_config(account), &args)
+    }
+
+    /// `ffmpeg ARGS…` or `ffprobe ARGS…` as `studio`, in the media folder, where that is another name of ffleet.
+    #[must_use]
+    pub fn dropin<A: AsRef<str>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        Cli::of(self, &self.client_config("studio"), &self.dropin_path(name), &args)
+    }
+
+    /// Where ffleet lies under another name.
+    #[must_use]
+    pub fn dropin_path(&self, name: &str) -> PathBuf {
+        let folder = self.dir().join("dropin");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(name);
+        if !path.exists() {
+            std::os::unix::fs::symlink(program("ffleet"), &path).unwrap();
+        }
+        path
+    }
+
+    /// `bash -c SCRIPT ARGS…`, for which `ffmpeg` and `ffprobe` are other names of ffleet.
+    #[must_use]
+    pub fn script<A: AsRef<str>>(&self, script: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
+        let own = ["-c", script].into_iter().map(str::to_owned);
+        let args: Vec<String> = own.chain(args.into_iter().map(|arg| arg.as_ref().to_owned())).collect();
+        let names = ["ffmpeg", "ffprobe"].map(|name| self.dropin_path(name));
+        let folders = names[0].parent().map(Path::to_owned).into_iter();
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(folders.chain(std::env::split_paths(&others))).unwrap();
+        Cli::of(self, &self.client_config("studio"), Path::new("bash"), &args).env("PATH", path)
+    }
 }
 
 impl<'a> Cli<'a> {

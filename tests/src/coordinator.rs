@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -17,6 +18,13 @@ use crate::{Process, places::program, setup::clean};
 
 /// The folder of a small disk for the database.
 pub(crate) const SMALL_DISK: &str = "db";
+
+/// What it says when it serves.
+const LISTENS: &str = "listening on http";
+/// As in its unit, between an end and the next start.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long it may need others to begin.
+const REVIVED: Duration = Duration::from_secs(120);
 
 /// A coordinator; clones are the same one. It keeps its port over restarts.
 #[derive(Clone)]
@@ -99,6 +107,20 @@ impl Coordinator {
         assert_eq!(url, self.0.url, "{} came back elsewhere", self.0.name);
         *self.0.process.lock().unwrap() = process;
     }
+
+    /// The same as systemd does it: one that cannot begin, because its database is away, is started again after a while.
+    pub async fn revive(&self) {
+        let deadline = Instant::now() + REVIVED;
+        loop {
+            let process = start(&self.0.dir, &self.0.name, &self.0.config, &self.0.server);
+            *self.0.process.lock().unwrap() = process.clone();
+            if process.may_say(LISTENS).await.is_some() {
+                return;
+            }
+            assert!(!process.is_alive() && Instant::now() < deadline, "{} does not come back", self.0.name);
+            tokio::time::sleep_until((Instant::now() + PAUSE).into()).await;
+        }
+    }
 }
 
 /// Where the file of a fleet's database lies: on its small disk, if it has one.
@@ -131,14 +153,18 @@ pub(crate) async fn command_line(dir: &Path, config: &Path, args: &[&str]) -> St
     String::from_utf8(ended.stdout).unwrap()
 }
 
-async fn serve(dir: &Path, name: &str, config: &Path, server: &Server) -> (Process, Url) {
+fn start(dir: &Path, name: &str, config: &Path, server: &Server) -> Process {
     let mut command = clean(&program(server.program), dir);
     // No load balancer has to notice, as a rule, and hundreds of fleets would each wait for it.
     command.env("FFLEET_COORDINATOR_TIMING__LINGER_S", "0");
     command.env("FFLEET_COORDINATOR_CONFIG", config).envs(server.environment.iter().cloned()).arg("serve");
-    let process = Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")));
-    let line = process.says("listening on http://").await;
-    let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http://"));
+    Process::start(name, &mut command, &dir.join("logs").join(format!("{name}.log")))
+}
+
+async fn serve(dir: &Path, name: &str, config: &Path, server: &Server) -> (Process, Url) {
+    let process = start(dir, name, config, server);
+    let line = process.says(LISTENS).await;
+    let url = line.split([' ', '"', ',']).find(|word| word.starts_with("http") && word.contains("://"));
     let url = url.and_then(|url| url.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"));
     (process, url)
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Mutex,
+    time::Duration,
 };
 
 use ffleet_client::{Api, Connection, load_key};
@@ -13,14 +14,14 @@ use ffleet_protocol::{
     job::{JobFilter, JobSpec, JobView},
     state::Role,
 };
-use ffleet_servers::HaProxy;
+use ffleet_servers::{Front, HaProxy};
 use tempfile::TempDir;
 use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    Cli, Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Setup, SmallDisk, Wait, Worker, WorkerSetup, ending,
-    orphans, places::program,
+    Coordinator, Gate, Hand, PATIENCE, Process, Proxy, Ran, Setup, SmallDisk, Wait, Worker, WorkerSetup, certificates,
+    ending, orphans,
 };
 
 /// Coordinators, workers and clients in a temporary folder.
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) database_disk: Option<SmallDisk>,
     pub(crate) dir: TempDir,
     pub(crate) log_cap: Option<i64>,
+    /// For how long callers repeat what is not answered.
+    pub(crate) patience: Option<Duration>,
     /// HAProxy and its port.
     pub(crate) front: Option<(u16, HaProxy)>,
     /// The file, or the URL at each node.
@@ -51,8 +54,20 @@ impl Parts {
     /// Where clients and workers go.
     pub(crate) fn urls(&self) -> Vec<Url> {
         match &self.front {
-            Some((port, _)) => vec![format!("http://127.0.0.1:{port}").parse().expect("a URL")],
+            Some((port, _)) => {
+                let scheme = if certificates::authority(self.dir.path()).is_some() { "https" } else { "http" };
+                vec![format!("{scheme}://127.0.0.1:{port}").parse().expect("a URL")]
+            }
             None => self.coordinators.iter().map(Coordinator::url).collect(),
+        }
+    }
+
+    /// As an account that exists, by these addresses.
+    fn api(&self, urls: impl IntoIterator<Item = Url>, account: &str) -> Api {
+        let api = connect(self.dir.path(), urls, account);
+        match self.patience {
+            Some(patience) => api.with_deadline(patience),
+            None => api,
         }
     }
 }
@@ -70,7 +85,7 @@ impl Fleet {
     }
 
     pub(crate) fn of(parts: Parts) -> Self {
-        let api = |name| connect(parts.dir.path(), parts.urls(), name);
+        let api = |name| parts.api(parts.urls(), name);
         let fleet = Self { chief: api("chief"), studio: api("studio"), farm: api("farm"), parts, over: false };
         for account in ["chief", "studio", "farm"] {
             fleet.write_client_config(account);
@@ -151,6 +166,13 @@ impl Fleet {
         worker
     }
 
+    /// What `ffleet-worker check` says with the configuration of such a worker.
+    pub async fn worker_check(&self, setup: WorkerSetup) -> Ran {
+        let process = Worker::check(self.dir(), &setup, self.urls());
+        self.remember(process.clone());
+        Ran::of(&process).await
+    }
+
     /// Registers a worker that is no process: the test itself claims, reports and stays away.
     pub async fn hand(&self, name: &str, slots: u32) -> Hand {
         Hand::register(self.farm.clone(), WorkerId::new(name).unwrap(), slots).await
@@ -210,19 +232,19 @@ impl Fleet {
         let key = self.chief.add_account(&NewAccount { id, role, scope }).await.unwrap();
         write_key(&key_path(self.dir(), name), &format!("{}:{}\n", key.key_id, key.secret));
         self.write_client_config(name);
-        connect(self.dir(), self.urls(), name)
+        self.parts.api(self.urls(), name)
     }
 
     /// As an account that exists, at one coordinator alone.
     #[must_use]
     pub fn api_at(&self, coordinator: usize, account: &str) -> Api {
-        connect(self.dir(), [self.parts.coordinators[coordinator].url()], account)
+        self.parts.api([self.parts.coordinators[coordinator].url()], account)
     }
 
     /// As an account that exists, through proxies alone.
     #[must_use]
     pub fn api_via(&self, proxies: &[&Proxy], account: &str) -> Api {
-        connect(self.dir(), proxies.iter().map(|proxy| proxy.url()), account)
+        self.parts.api(proxies.iter().map(|proxy| proxy.url()), account)
     }
 
     fn urls(&self) -> Vec<Url> {
@@ -232,9 +254,19 @@ impl Fleet {
     /// Its configuration, as it is.
     #[must_use]
     pub fn front_config(&self) -> String {
-        let (port, _) = self.parts.front.as_ref().expect("a fleet behind HAProxy");
-        let addresses: Vec<_> = self.parts.coordinators.iter().map(Coordinator::address).collect();
-        crate::front::config(&crate::front::Behind { coordinators: Some((*port, addresses)), galera: None })
+        front_of(self.dir(), self.front_port(), &self.parts.coordinators)
+    }
+
+    /// Its port for callers.
+    #[must_use]
+    pub fn front_port(&self) -> u16 {
+        self.parts.front.as_ref().expect("a fleet behind HAProxy").0
+    }
+
+    /// Where HAProxy listens for callers.
+    #[must_use]
+    pub fn front_address(&self) -> String {
+        format!("127.0.0.1:{}", self.front_port())
     }
 
     /// HAProxy, where [`Setup::behind_haproxy`] was asked for.
@@ -243,59 +275,15 @@ impl Fleet {
         &self.parts.front.as_ref().expect("a fleet behind HAProxy").1
     }
 
-    // ---- the client program
-
-    /// `ffleet ARGS…` as `studio`, in the media folder.
-    #[must_use]
-    pub fn ffleet<A: AsRef<str>>(&self, args: impl IntoIterator<Item = A>) -> Cli<'_> {
-        self.ffleet_as("studio", args)
-    }
-
-    /// The same as another account.
-    #[must_use]
-    pub fn ffleet_as<A: AsRef<str>>(&self, account: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
-        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        Cli::new(self, &self.client_config(account), &args)
-    }
-
-    /// `ffmpeg ARGS…` or `ffprobe ARGS…` as `studio`, in the media folder, where that is another name of ffleet.
-    #[must_use]
-    pub fn dropin<A: AsRef<str>>(&self, name: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
-        let args: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-        Cli::of(self, &self.client_config("studio"), &self.dropin_path(name), &args)
-    }
-
-    /// Where ffleet lies under another name.
-    #[must_use]
-    pub fn dropin_path(&self, name: &str) -> PathBuf {
-        let folder = self.dir().join("dropin");
-        fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(name);
-        if !path.exists() {
-            std::os::unix::fs::symlink(program("ffleet"), &path).unwrap();
-        }
-        path
-    }
-
-    /// `bash -c SCRIPT ARGS…`, for which `ffmpeg` and `ffprobe` are other names of ffleet.
-    #[must_use]
-    pub fn script<A: AsRef<str>>(&self, script: &str, args: impl IntoIterator<Item = A>) -> Cli<'_> {
-        let own = ["-c", script].into_iter().map(str::to_owned);
-        let args: Vec<String> = own.chain(args.into_iter().map(|arg| arg.as_ref().to_owned())).collect();
-        let names = ["ffmpeg", "ffprobe"].map(|name| self.dropin_path(name));
-        let folders = names[0].parent().map(Path::to_owned).into_iter();
-        let others = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(folders.chain(std::env::split_paths(&others))).unwrap();
-        Cli::of(self, &self.client_config("studio"), Path::new("bash"), &args).env("PATH", path)
-    }
-
-    fn client_config(&self, account: &str) -> PathBuf {
+    pub(crate) fn client_config(&self, account: &str) -> PathBuf {
         self.dir().join(format!("ffleet-{account}.toml"))
     }
 
     fn write_client_config(&self, account: &str) {
         let text = format!(
-            "coordinators = {urls:?}\nkey_file = {key:?}\n\n[paths]\nMedia = {media:?}\n",
+            "coordinators = {urls:?}\nkey_file = {key:?}\n{ca}{deadline}\n[paths]\nMedia = {media:?}\n",
+            ca = certificates::ca_file(certificates::authority(self.dir()).as_deref()),
+            deadline = self.parts.patience.map(|time| format!("deadline_s = {}\n", time.as_secs())).unwrap_or_default(),
             urls = self.urls().iter().map(Url::as_str).collect::<Vec<_>>(),
             key = key_path(self.dir(), account),
             media = self.media(),
@@ -362,6 +350,13 @@ impl Drop for Fleet {
     }
 }
 
+/// The configuration of HAProxy in front of these coordinators.
+pub(crate) fn front_of(dir: &Path, port: u16, coordinators: &[Coordinator]) -> String {
+    let addresses = coordinators.iter().map(Coordinator::address).collect();
+    let certificates = certificates::authority(dir).and_then(|file| file.parent().map(Path::to_owned));
+    Front { coordinators: Some((port, addresses)), certificates, ..Front::default() }.config()
+}
+
 /// Where an account's key lies.
 pub(crate) fn key_path(dir: &Path, account: &str) -> PathBuf {
     dir.join("keys").join(format!("{account}.key"))
@@ -375,5 +370,7 @@ fn write_key(path: &Path, text: &str) {
 
 pub(crate) fn connect(dir: &Path, urls: impl IntoIterator<Item = Url>, account: &str) -> Api {
     let urls = urls.into_iter().collect();
-    Api::new(Connection::new(urls, load_key(&key_path(dir, account)).unwrap())).unwrap()
+    let mut connection = Connection::new(urls, load_key(&key_path(dir, account)).unwrap());
+    connection.ca_file = certificates::authority(dir);
+    Api::new(connection).unwrap()
 }

@@ -198,7 +198,7 @@ impl Hand {
             HeldLease { task, epoch, token, phase: Phase::Encoding, progress: None, signals_seen: 0 }
         };
         let leases = held.iter().map(lease).collect();
-        let request = HeartbeatRequest { incarnation: self.incarnation, beat, leases, draining: false };
+        let request = HeartbeatRequest { incarnation: self.incarnation, beat, leases, draining: false, hearing: None };
         self.api.heartbeat(&self.id, &request).await
     }
 

@@ -23,6 +23,7 @@
     reason = "a harness that cannot go on fails its test, with the place where it stood"
 )]
 
+mod certificates;
 pub mod chaos;
 pub mod checker;
 mod cli;
@@ -31,7 +32,6 @@ mod coordinator;
 mod disk;
 mod ending;
 mod fleet;
-mod front;
 mod gate;
 mod hand;
 mod jobs;
@@ -44,6 +44,7 @@ mod process;
 mod proxy;
 mod setup;
 mod terminal;
+mod trial;
 mod waits;
 mod worker;
 
@@ -63,6 +64,7 @@ pub use process::Process;
 pub use proxy::{Answered, Faults, On, Proxy, Rule, Traffic, Way};
 pub use setup::{SHORT_LEASES, Setup};
 pub use terminal::Terminal;
+pub use trial::Trial;
 pub use waits::{Wait, output, stderr_text};
 pub use worker::{Worker, WorkerSetup};
 

@@ -138,7 +138,13 @@ impl Process {
         self.heard(&format!("{text:?}"), |heard| (holds(&heard.stdout) || holds(&heard.stderr)).then_some(())).await;
     }
 
-    async fn heard<T>(&self, what: &str, find: impl Fn(&Heard) -> Option<T>) -> T {
+    /// The same for one that may end without saying it, or take too long.
+    pub(crate) async fn may_say(&self, text: &str) -> Option<String> {
+        self.listened(|heard| line_with(&heard.stdout, text).or_else(|| line_with(&heard.stderr, text))).await.0
+    }
+
+    /// What was found, and whether that was clear in time.
+    async fn listened<T>(&self, find: impl Fn(&Heard) -> Option<T>) -> (Option<T>, bool) {
         let mut found = None;
         let mut changes = self.0.heard.subscribe();
         let wanted = changes.wait_for(|heard| {
@@ -146,6 +152,11 @@ impl Process {
             found.is_some() || (heard.ended.is_some() && heard.open == 0)
         });
         let in_time = tokio::time::timeout(PATIENCE, wanted).await.is_ok();
+        (found, in_time)
+    }
+
+    async fn heard<T>(&self, what: &str, find: impl Fn(&Heard) -> Option<T>) -> T {
+        let (found, in_time) = self.listened(find).await;
         let name = self.name();
         match found {
             Some(found) => found,

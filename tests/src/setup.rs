@@ -1,16 +1,15 @@
 //! What a fleet is to be like before it starts.
 
-use std::{fs, path::Path, sync::Mutex};
+use std::{fs, net::Ipv4Addr, path::Path, sync::Mutex, time::Duration};
 
 use ffleet_servers::{Galera, HaProxy, MariaDb, free_port};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::{
-    Coordinator, Fleet, Proxy, SmallDisk,
+    Coordinator, Fleet, Proxy, SmallDisk, certificates,
     coordinator::{self, SMALL_DISK, Server},
-    fleet::Parts,
-    front,
+    fleet::{Parts, front_of},
     orphans::MARKER,
 };
 
@@ -38,7 +37,9 @@ pub struct Setup {
     server: Option<Server>,
     database: Kept,
     front: bool,
+    encrypted: bool,
     clocks: Vec<&'static str>,
+    patience: Option<Duration>,
 }
 
 /// Where everything is kept.
@@ -108,6 +109,21 @@ impl Setup {
         self
     }
 
+    /// The same, encrypted: callers and HAProxy, HAProxy and the coordinators, with certificates of an authority that nobody
+    /// else in the world believes.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
+        self.behind_haproxy()
+    }
+
+    /// For how long everybody who calls repeats what is not answered; as by default unless said otherwise.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
+    }
+
     /// What each coordinator's own clock shows, such as `+10m`, for libfaketime.
     #[must_use]
     pub fn clocks(mut self, offsets: impl IntoIterator<Item = &'static str>) -> Self {
@@ -130,7 +146,7 @@ impl Setup {
     }
 
     /// How many proxies there are ([`Fleet::proxy`]). The first leads to the first coordinator, the second to the second
-    /// and so on, round and round. Nobody goes through one who is not told to.
+    /// and so on, round and round; behind HAProxy all lead to that. Nobody goes through one who is not told to.
     #[must_use]
     pub fn proxies(mut self, count: usize) -> Self {
         self.proxies = count;
@@ -154,8 +170,12 @@ impl Setup {
 
     /// Makes a fresh database and the accounts `chief` (admin), `studio` (client) and `farm` (worker), and starts the
     /// coordinators.
-    pub async fn start(self) -> Fleet {
+    pub async fn start(mut self) -> Fleet {
         let dir = folder();
+        if self.encrypted {
+            certificates::make(dir.path());
+            self = self.config(&certificates::section(dir.path()));
+        }
         for name in ["studio/gates", "keys", "logs", "bin"] {
             fs::create_dir_all(dir.path().join(name)).unwrap();
         }
@@ -184,12 +204,11 @@ impl Setup {
             coordinators.push(Coordinator::start(dir.path(), &name, config, server).await);
         }
         for (proxy, coordinator) in proxies.iter().zip(coordinators.iter().cycle()) {
-            proxy.forward_to(coordinator.address());
+            proxy.forward_to(front.map_or_else(|| coordinator.address(), |port| (Ipv4Addr::LOCALHOST, port).into()));
         }
         let front = match front {
             Some(port) => {
-                let addresses: Vec<_> = coordinators.iter().map(Coordinator::address).collect();
-                let config = front::config(&front::Behind { coordinators: Some((port, addresses)), galera: None });
+                let config = front_of(dir.path(), port, &coordinators);
                 let front = spawn_blocking(move || HaProxy::start(&config));
                 Some((port, front.await.expect("HAProxy")))
             }
@@ -197,6 +216,7 @@ impl Setup {
         };
         Fleet::of(Parts {
             front,
+            patience: self.patience,
             dir,
             log_cap: self.log_cap,
             database,
@@ -234,7 +254,7 @@ fn another_time(offset: &str) -> [(&'static str, String); 3] {
 }
 
 /// A folder whose name is in everything that the fleet starts.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("ffleet-test-").tempdir().expect("a temporary folder")
 }
 

@@ -12,7 +12,7 @@ use ffleet_protocol::id::WorkerId;
 use nix::sys::signal::Signal;
 use url::Url;
 
-use crate::{Process, Proxy, fleet::key_path, gate::until, places::program, setup::clean};
+use crate::{Process, Proxy, certificates, fleet::key_path, gate::until, places::program, setup::clean};
 
 /// A worker before it starts. It runs the fake encoder as `ffmpeg` and the real ffprobe as `ffprobe`.
 pub struct WorkerSetup {
@@ -24,6 +24,7 @@ pub struct WorkerSetup {
     paths: String,
     via: Vec<Url>,
     state_dir: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
 }
 
 impl WorkerSetup {
@@ -40,6 +41,7 @@ impl WorkerSetup {
             paths,
             via: Vec::new(),
             state_dir: None,
+            ca_file: None,
         }
     }
 
@@ -93,6 +95,13 @@ impl WorkerSetup {
         self
     }
 
+    /// Trusts the authority of this file, and not that of the fleet.
+    #[must_use]
+    pub fn ca_file(mut self, file: &Path) -> Self {
+        self.ca_file = Some(file.to_owned());
+        self
+    }
+
     fn write(&self, dir: &Path, direct: Vec<Url>) -> PathBuf {
         let urls = if self.via.is_empty() { direct } else { self.via.clone() };
         let urls: Vec<_> = urls.iter().map(Url::as_str).collect();
@@ -111,11 +120,12 @@ impl WorkerSetup {
         let more = if self.more.is_empty() { "[stop]\nforced_s = 1\n" } else { &self.more };
         let ffmpeg = if self.real { find("ffmpeg") } else { fake };
         let text = format!(
-            "id = {name:?}\ncoordinators = {urls:?}\nkey_file = {key:?}\nslots = {slots}\ntags = {tags:?}\n\
+            "id = {name:?}\ncoordinators = {urls:?}\nkey_file = {key:?}\n{ca}slots = {slots}\ntags = {tags:?}\n\
              state_dir = {state:?}\n\n[paths]\nMedia = {media:?}\n{paths}\n\
              [programs]\nffmpeg = {ffmpeg:?}\nffprobe = {ffprobe:?}\n\n{more}",
             name = self.name,
             key = key_path(dir, "farm"),
+            ca = certificates::ca_file(self.ca_file.clone().or_else(|| certificates::authority(dir)).as_deref()),
             slots = self.slots,
             tags = self.tags,
             state = self.state_dir.clone().unwrap_or_else(|| home.join("state")),
@@ -158,6 +168,14 @@ impl Worker {
         }));
         worker.registered().await;
         worker
+    }
+
+    /// Starts the command that tries a configuration.
+    pub(crate) fn check(dir: &Path, setup: &WorkerSetup, urls: Vec<Url>) -> Process {
+        let config = setup.write(dir, urls);
+        let mut command = clean(&program("ffleet-worker"), dir);
+        command.env("FFLEET_WORKER_CONFIG", config).arg("check");
+        Process::start("ffleet-worker check", &mut command, &dir.join("logs/checks.log"))
     }
 
     async fn registered(&self) {

@@ -124,8 +124,8 @@ fn dependencies_point_one_way() {
         ("tests/servers", &[]),
         ("client", &["protocol", "settings", "manual"]),
         ("coordinator", &["protocol", "settings", "manual", "migrations", "nudges", "servers"]),
-        ("worker", &["protocol", "settings", "manual", "client"]),
-        ("tests", &["protocol", "client", "servers"]),
+        ("worker", &["protocol", "settings", "manual", "client", "nudges"]),
+        ("tests", &["protocol", "client", "nudges", "servers"]),
         ("fuzz", &["protocol"]),
         ("xtask", &[]),
     ]
@@ -317,6 +317,20 @@ fn links_between_pages_lead_somewhere() {
             if !file.is_empty() && !file.contains("://") && !folder.join(file).exists() {
                 problems.push(format!("{} links to {link}, which is not there", page.path));
             }
+        }
+    }
+    fail_with(&problems);
+}
+
+/// A file that operators copy and nobody has tried is a guess.
+#[test]
+fn every_file_that_operators_copy_is_tried() {
+    let tests = rust_files(["tests/servers/src/deployed", "tests/tests/stories"]);
+    let mut problems = Vec::new();
+    for file in files(["deploy"], "").iter().filter(|file| !file.path.ends_with(".md")) {
+        let name = file.path.strip_prefix("deploy/").unwrap();
+        if !tests.iter().any(|test| test.text.contains(&format!("Shipped::read(\"{name}\")"))) {
+            problems.push(format!("no test uses {}", file.path));
         }
     }
     fail_with(&problems);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 use ffleet_client::{Api, Connection};
+use ffleet_nudges::{Brokers, Interest, Notify};
 use ffleet_protocol::{job::JobFilter, problem::Code};
 
 use crate::{
@@ -11,6 +12,9 @@ use crate::{
     config::Config,
     process::{MarkPrefix, Orphans, Starter},
 };
+
+/// How long brokers may take to let us in, addresses that do not answer included.
+const BROKERS: Duration = Duration::from_secs(8);
 
 /// Prints the outcome of each check on standard output; whether all of them went well.
 pub async fn check(config: &Config) -> anyhow::Result<bool> {
@@ -39,16 +43,54 @@ pub async fn check(config: &Config) -> anyhow::Result<bool> {
             false
         }
     };
-    Ok(reached && proven.capabilities.problems.is_empty())
+    let heard = brokers(config).await;
+    Ok(reached && heard && proven.capabilities.problems.is_empty())
+}
+
+/// Listens to the brokers as the worker would; whether all of them let it.
+async fn brokers(config: &Config) -> bool {
+    let Notify { amqp, mqtt } = &config.notify;
+    if amqp.is_none() && mqtt.is_none() {
+        return true;
+    }
+    let tried = async {
+        let account = api(config)?.worker(&config.id).await.map_err(|error| {
+            anyhow::anyhow!("which nudges are this worker's is known when it has registered once ({error})")
+        })?;
+        let interest = Interest::Worker(account.account, config.id.clone());
+        let name = format!("ffleet-worker-check-{}", config.id);
+        anyhow::Ok(Brokers::start(&config.notify, config.readers(), &name, &interest, |_| {})?)
+    };
+    let brokers = match tried.await {
+        Ok(brokers) => brokers,
+        Err(error) => {
+            println!("PROBLEM: notify: {error:#}");
+            return false;
+        }
+    };
+    let states = brokers.states_within(BROKERS).await;
+    for state in &states {
+        let which = state.transport.as_str();
+        if state.connected {
+            println!("ok: notify.{which}: the broker lets this worker hear its nudges");
+        } else {
+            let why = state.trouble.as_deref().unwrap_or("no answer in time");
+            println!("PROBLEM: notify.{which}: {why}");
+        }
+    }
+    states.iter().all(|state| state.connected)
+}
+
+fn api(config: &Config) -> anyhow::Result<Api> {
+    let mut connection = Connection::new(config.coordinators.clone(), config.key()?);
+    connection.ca_file.clone_from(&config.ca_file);
+    connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
+    Ok(Api::new(connection)?.with_deadline(Duration::ZERO).with_try_timeout(Duration::from_secs(5)))
 }
 
 /// Asks for this worker's own entry, which only its account may see.
 async fn coordinator(config: &Config) -> anyhow::Result<String> {
-    let key = config.key()?;
-    let mut connection = Connection::new(config.coordinators.clone(), key);
-    connection.ca_file.clone_from(&config.ca_file);
-    connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
-    let api = Api::new(connection)?.with_deadline(Duration::ZERO).with_try_timeout(Duration::from_secs(5));
+    let api = api(config)?;
     // Everybody may look at workers, while workers alone may not look at jobs.
     match api.jobs(&JobFilter { limit: Some(1), ..JobFilter::default() }).await {
         Err(error) if error.is(Code::WrongRole) => {}

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ffleet_client::KeyError;
+use ffleet_nudges::Notify;
 use ffleet_protocol::{id::WorkerId, sign::KeyFile, template::Variable};
 use ffleet_settings::{Loaded, Overrides, SecretReaders, SettingsError, Source};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,9 @@ pub struct Config {
     /// Seconds between looks at programs and path variables.
     #[serde(default = "sixty")]
     pub prove_s: u64,
+    /// Brokers that bring nudges.
+    #[serde(default)]
+    pub notify: Notify,
     /// What the worker tells about itself.
     #[serde(default)]
     pub log: LogConfig,
@@ -138,7 +142,7 @@ impl Config {
         // What stands in a file is meant from where the file is, not from where the worker happens to be started.
         if let Some(folder) = path.as_deref().and_then(Path::parent) {
             let files = [Some(&mut value.key_file), Some(&mut value.state_dir), value.ca_file.as_mut()];
-            files.into_iter().flatten().for_each(|file| *file = folder.join(&*file));
+            files.into_iter().flatten().chain(value.notify.files()).for_each(|file| *file = folder.join(&*file));
         }
         let problems = value.problems();
         if problems.is_empty() { Ok(value) } else { Err(SettingsError::Invalid { path, problems }) }
@@ -160,6 +164,7 @@ impl Config {
                 problems.push(format!("`paths.{name}` is {}, which is not an absolute path", root.path.display()));
             }
         }
+        problems.extend(self.notify.problems());
         if self.prove_s == 0 {
             problems.push("`prove_s` is 0; give at least 1".to_owned());
         }
@@ -198,8 +203,13 @@ impl Config {
     /// # Errors
     /// When the file cannot be read, others can read it although they must not, or it holds no key.
     pub fn key(&self) -> Result<KeyFile, KeyError> {
-        let readers = if self.allow_open_files { SecretReaders::Anyone } else { SecretReaders::OwnerOnly };
-        ffleet_client::load_key_of(&self.key_file, readers)
+        ffleet_client::load_key_of(&self.key_file, self.readers())
+    }
+
+    /// Who may be able to read files with secrets.
+    #[must_use]
+    pub fn readers(&self) -> SecretReaders {
+        if self.allow_open_files { SecretReaders::Anyone } else { SecretReaders::OwnerOnly }
     }
 
     /// Between looks at programs and path variables.
@@ -282,6 +292,10 @@ mod tests {
         let config = load(&format!("{}state_dir = \"state\"\n", LEAST.replace("/k", "box.key"))).unwrap();
         assert!(config.key_file.is_absolute() && config.key_file.ends_with("box.key"), "{:?}", config.key_file);
         assert_eq!(config.state_dir, config.key_file.with_file_name("state"));
+        let broker =
+            format!("{LEAST}[notify.mqtt]\nurls = [\"mqtts://box1@broker\"]\npassword_file = \"mqtt.password\"\n");
+        let password = load(&broker).unwrap().notify.mqtt.unwrap().password_file.unwrap();
+        assert!(password.is_absolute() && password.ends_with("mqtt.password"), "{password:?}");
     }
 
     #[test]
@@ -308,6 +322,8 @@ mod tests {
             (format!("{LEAST}slots = 0\n"), "slots"),
             (format!("{LEAST}[paths]\nMedia = \"m\"\n"), "not an absolute path"),
             (format!("{LEAST}[paths]\nMedia = {{ path = \"/m\", writeable = true }}\n"), "Media"),
+            (format!("{LEAST}[notify.amqp]\nurls = [\"mqtt://box\"]\n"), "amqp://USER@HOST"),
+            (format!("{LEAST}[notify.amqp]\nurl = \"amqp://box\"\n"), "url"),
             (format!("{LEAST}[log]\nlevel = \"=x=\"\n"), "log.level"),
             (LEAST.replace("key_file = \"/k\"\n", ""), "key_file"),
         ] {

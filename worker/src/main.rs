@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use ffleet_client::KeyError;
+use ffleet_nudges::BadNotify;
 use ffleet_settings::{Overrides, SettingsError};
 use ffleet_worker::{
     agent::{self, Farewell},
@@ -67,7 +68,10 @@ async fn main() -> ExitCode {
         Err(error) => {
             eprintln!("ffleet-worker: {error:#}");
             // Starting again would bring the same; whoever restarts programs can tell it from a failure that may pass.
-            let wrong = error.is::<SettingsError>() || error.is::<KeyError>() || error.is::<StateDirError>();
+            let wrong = error.is::<SettingsError>()
+                || error.is::<KeyError>()
+                || error.is::<BadNotify>()
+                || error.is::<StateDirError>();
             ExitCode::from(if wrong { WRONG } else { FAILED })
         }
     }

@@ -20,7 +20,7 @@ pub fn python() -> Result<()> {
     debian(&["python3", "python3-venv"], missing)
 }
 
-/// The servers that tests start for themselves. Debian would start them as services too; where that can be told apart, it
+/// The servers that tests start for themselves, and what looks at the files that operators copy. Debian would start them as services too; where that can be told apart, it
 /// is told not to.
 pub fn servers() -> Result<()> {
     let programs = [
@@ -32,6 +32,11 @@ pub fn servers() -> Result<()> {
         ("mosquitto", "/usr/sbin/mosquitto"),
         ("haproxy", "/usr/sbin/haproxy"),
         ("keepalived", "/usr/sbin/keepalived"),
+        ("mariabackup", "/usr/bin/mariabackup"),
+        ("socat", "/usr/bin/socat"),
+        ("curl", "/usr/bin/curl"),
+        ("public certificates", "/etc/ssl/certs/ca-certificates.crt"),
+        ("systemd-analyze", "/usr/bin/systemd-analyze"),
         ("faketime", "/usr/bin/faketime"),
     ];
     let missing = || programs.into_iter().filter(|(_, path)| !Path::new(path).exists()).map(|(name, _)| name).collect();
@@ -44,6 +49,11 @@ pub fn servers() -> Result<()> {
         "mosquitto",
         "haproxy",
         "keepalived",
+        "mariadb-backup",
+        "socat",
+        "curl",
+        "ca-certificates",
+        "systemd",
         "faketime",
     ];
     debian(&packages, missing)

@@ -31,6 +31,7 @@ Examples:
   cargo xtask test                  everything that must hold before a change is done
   cargo xtask test --only test      the tests alone
   cargo xtask chaos --seed 7        many jobs among many faults, and every promise kept
+  cargo xtask chaos --galera        the same with a cluster of databases, brokers and HAProxy, which fail too
   cargo xtask fuzz                  look for bytes that the parsers do not stand, for 30 seconds each
   cargo xtask bench                 what it does in a second, and what it costs, on this machine
   cargo xtask install --prefix DIR  install the three programs, man pages and completions

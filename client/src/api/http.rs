@@ -10,6 +10,7 @@ use ffleet_protocol::{
     problem::{Code, Problem},
     sign::{self, KeyFile, Params, Parts},
 };
+use ffleet_settings::Trust;
 use reqwest::{
     Certificate, Response, StatusCode,
     header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER},
@@ -51,7 +52,8 @@ pub(super) enum TryError {
     Skewed(ApiError),
     /// It was not sent at all; sending it elsewhere is always safe.
     NotSent(String),
-    /// The address is another kind of server's: it was not understood, and will not be.
+    /// The address is another kind of server's: it was not understood, and will not be. Or it is somebody's who is not
+    /// trusted.
     Misaddressed(String),
     /// It may or may not have had its effect.
     Unanswered(String),
@@ -277,6 +279,11 @@ fn sending_failed(base: &Url, error: &reqwest::Error) -> TryError {
     if base.scheme() == "http" && cause.contains("invalid HTTP version") {
         let other = shown(base).replacen("http", "https", 1);
         return TryError::Misaddressed(format!("it does not answer in plain http; if it serves https, write {other}"));
+    }
+    // Patience does not mend trust either, nor a name.
+    let trust = Trust { whose: "the coordinator's", ca: "ca_file", address: "coordinators" };
+    if let Some(advice) = trust.advice(&cause).filter(|_| base.scheme() == "https") {
+        return TryError::Misaddressed(format!("{cause}; {advice}"));
     }
     if error.is_connect() { TryError::NotSent(cause) } else { TryError::Unanswered(cause) }
 }

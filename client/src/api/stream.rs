@@ -30,7 +30,7 @@ pub(super) fn records(answer: Answer) -> Result<RecordStream, ApiError> {
             match lines.next().await {
                 Ok(Some(line)) if line.is_empty() => {}
                 Ok(Some(line)) => {
-                    let record = lines.parse(&line);
+                    let record = lines.parse(&line).or_else(|error| newer(&line).ok_or(error));
                     let rest = record.is_ok().then_some(lines);
                     return Some((record, rest));
                 }
@@ -40,6 +40,13 @@ pub(super) fn records(answer: Answer) -> Result<RecordStream, ApiError> {
         }
     })
     .boxed())
+}
+
+/// A whole line that says what it is, and cannot be read: a newer coordinator has put something into it that this version has
+/// no word for. The lines after it are as good as ever.
+fn newer(line: &[u8]) -> Option<FollowRecord> {
+    let json: serde_json::Value = serde_json::from_slice(line).ok()?;
+    json.get("type")?.as_str().map(|_| FollowRecord::Unknown)
 }
 
 pub(super) fn events(answer: Answer) -> Result<EventStream, ApiError> {
@@ -137,6 +144,16 @@ fn take_line(buffer: &mut BytesMut, searched: &mut usize) -> Option<BytesMut> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_a_newer_coordinator_are_left_out_and_broken_ones_are_not() {
+        let smell =
+            br#"{"type":"output","task":"01900000-0000-7000-8000-000000000011","epoch":1,"seq":1,"stream":"smell"}"#;
+        assert_eq!(newer(smell), Some(FollowRecord::Unknown));
+        for broken in [&b"{\"type\":\"output\""[..], b"<html>", b"7", b"{}", b"{\"type\":7}"] {
+            assert_eq!(newer(broken), None);
+        }
+    }
 
     #[test]
     fn lines_come_out_however_they_were_cut() {

@@ -57,7 +57,7 @@ pub fn ending(program: Program, outcome: &Outcome, here: Here) -> Ending {
         JobStatus::Canceled => Ending::said(STOPPED, outcome),
         JobStatus::Failed => failed(outcome, here),
         // No end at all; a coordinator that says so is mistaken, and good news it is not.
-        JobStatus::Pending | JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling => {
+        JobStatus::Pending | JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling | JobStatus::Unknown => {
             Ending::said(OURS, outcome)
         }
     }

@@ -142,7 +142,8 @@ impl Quit {
             | FollowRecord::Progress { .. }
             | FollowRecord::Cursor { .. }
             | FollowRecord::Outcome { .. }
-            | FollowRecord::KeepAlive {} => {}
+            | FollowRecord::KeepAlive {}
+            | FollowRecord::Unknown => {}
         }
     }
 

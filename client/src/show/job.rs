@@ -119,6 +119,7 @@ fn attempt_row(attempt: &AttemptView, look: Look) -> Vec<crate::table::Cell> {
         Some(AttemptEnd::Canceled) => ("canceled", Paint::Dim),
         Some(AttemptEnd::Rejected) => ("rejected", Paint::Plain),
         Some(AttemptEnd::Lapsed) => ("lapsed", Paint::Bad),
+        Some(AttemptEnd::Unknown) => ("unknown", Paint::Plain),
     };
     let took = attempt
         .started_at

@@ -40,7 +40,7 @@ fn quoted(arg: &Arg) -> String {
 /// The meaning of a job's status.
 pub fn paint_of_job(status: JobStatus) -> Paint {
     match status {
-        JobStatus::Pending => Paint::Plain,
+        JobStatus::Pending | JobStatus::Unknown => Paint::Plain,
         JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling => Paint::Busy,
         JobStatus::Completed => Paint::Good,
         JobStatus::Failed => Paint::Bad,
@@ -50,7 +50,7 @@ pub fn paint_of_job(status: JobStatus) -> Paint {
 
 fn paint_of_task(status: TaskStatus) -> Paint {
     match status {
-        TaskStatus::Blocked | TaskStatus::Pending => Paint::Plain,
+        TaskStatus::Blocked | TaskStatus::Pending | TaskStatus::Unknown => Paint::Plain,
         TaskStatus::Assigned | TaskStatus::Running | TaskStatus::Publishing | TaskStatus::Canceling => Paint::Busy,
         TaskStatus::Completed => Paint::Good,
         TaskStatus::Failed => Paint::Bad,

@@ -1,6 +1,9 @@
 //! Workers.
 
-use ffleet_protocol::{state::WorkerState, worker::WorkerView};
+use ffleet_protocol::{
+    state::{Carrier, WorkerState},
+    worker::{Hearing, Missing, WorkerView},
+};
 
 use super::moment;
 use crate::{
@@ -13,7 +16,7 @@ use crate::{
 /// The meaning of a worker's state.
 pub fn paint(state: WorkerState) -> Paint {
     match state {
-        WorkerState::Offline => Paint::Dim,
+        WorkerState::Offline | WorkerState::Unknown => Paint::Dim,
         WorkerState::Online => Paint::Good,
         WorkerState::Paused | WorkerState::Draining => Paint::Busy,
     }
@@ -21,7 +24,7 @@ pub fn paint(state: WorkerState) -> Paint {
 
 /// A listing.
 pub fn workers(workers: &[WorkerView], look: Look) -> Table {
-    let mut table = Table::new(&["WORKER", "STATE", "BUSY", "SEEN", "PROGRAMS", "VARIABLES", "TAGS"]);
+    let mut table = Table::new(&["WORKER", "STATE", "BUSY", "SEEN", "HEARS", "PROGRAMS", "VARIABLES", "TAGS"]);
     for worker in workers {
         let has = &worker.capabilities;
         table.row(vec![
@@ -29,6 +32,7 @@ pub fn workers(workers: &[WorkerView], look: Look) -> Table {
             painted(worker.state, paint(worker.state)),
             cell(format!("{}/{}", worker.busy, has.slots)),
             cell(format!("{} ago", durations::human(look.now.duration_since(worker.seen_at).as_secs()))),
+            cell(worker.hearing.map_or_else(|| "-".to_owned(), |hearing| hears(hearing, look))),
             cell(joined(has.programs.keys())),
             cell(joined(has.variables.keys())),
             cell(joined(&has.tags)),
@@ -49,6 +53,12 @@ impl Text for WorkerView {
         row("version", self.version.clone());
         row("registered", moment(self.registered_at, look.now));
         row("seen", moment(self.seen_at, look.now));
+        if let Some(Hearing { by, missing }) = self.hearing {
+            row("hears by", carrier(by).to_owned());
+            if let Some(Missing { carrier: which, since }) = missing {
+                row("unheard", format!("{} since {}", carrier(which), moment(since, look.now)));
+            }
+        }
         for (name, program) in &has.programs {
             row("program", format!("{name}: {}", program.version));
         }
@@ -69,6 +79,25 @@ impl Text for WorkerView {
     }
 }
 
+/// How a worker learns that it should look, in a few words.
+fn hears(Hearing { by, missing }: Hearing, look: Look) -> String {
+    let by = carrier(by);
+    match missing {
+        None => by.to_owned(),
+        Some(Missing { carrier: which, since }) => {
+            let for_so_long = durations::human(look.now.duration_since(since).as_secs());
+            format!("{by}, no {} for {for_so_long}", carrier(which))
+        }
+    }
+}
+
+fn carrier(carrier: Carrier) -> &'static str {
+    match carrier {
+        Carrier::LongPoll => "long poll",
+        Carrier::Amqp | Carrier::Mqtt | Carrier::Unknown => carrier.as_str(),
+    }
+}
+
 fn joined<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
     words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(",")
 }
@@ -82,6 +111,7 @@ mod tests {
         "programs": {"ffmpeg": {"version": "ffmpeg version 5.1.9"}, "ffprobe": {"version": "ffprobe version 5.1.9"}},
         "variables": {"Media": {"writable": true, "free_bytes": 1500000000}, "Masters": {"writable": false, "free_bytes": null}},
         "tags": ["fast"], "encoders": [], "devices": [], "problems": ["paths.Old: /mnt/old does not exist"],
+        "hearing": {"by": "long_poll", "missing": {"carrier": "amqp", "since": "2026-11-20T12:57:00Z"}},
         "registered_at": "2026-11-20T12:00:00Z", "seen_at": "2026-11-20T12:59:57Z"
     }"#;
 
@@ -100,6 +130,8 @@ mod tests {
         version     0.1.0
         registered  2026-11-20 12:00:00Z (1 h 0 min ago)
         seen        2026-11-20 12:59:57Z (3 s ago)
+        hears by    long poll
+        unheard     amqp since 2026-11-20 12:57:00Z (3 min 0 s ago)
         program     ffmpeg: ffmpeg version 5.1.9
         program     ffprobe: ffprobe version 5.1.9
         variable    Masters: read only
@@ -113,8 +145,8 @@ mod tests {
     fn a_listing() {
         let worker: WorkerView = serde_json::from_str(WORKER).unwrap();
         insta::assert_snapshot!(workers(&[worker], look()).text(look()), @r"
-        WORKER  STATE   BUSY  SEEN     PROGRAMS        VARIABLES      TAGS
-        box1    online  1/4   3 s ago  ffmpeg,ffprobe  Masters,Media  fast
+        WORKER  STATE   BUSY  SEEN     HEARS                             PROGRAMS        VARIABLES      TAGS
+        box1    online  1/4   3 s ago  long poll, no amqp for 3 min 0 s  ffmpeg,ffprobe  Masters,Media  fast
         ");
     }
 }

@@ -112,7 +112,7 @@ impl Tail {
                 self.status = Some(outcome.status);
                 self.outcome = Some(outcome);
             }
-            FollowRecord::Cursor { .. } | FollowRecord::KeepAlive {} => {}
+            FollowRecord::Cursor { .. } | FollowRecord::KeepAlive {} | FollowRecord::Unknown => {}
         }
     }
 

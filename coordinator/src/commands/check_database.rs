@@ -96,7 +96,7 @@ fn as_json(seen: &Inspection, key: Option<Belonging>) -> serde_json::Value {
         "database": seen.place,
         "server": seen.server,
         "cluster": seen.cluster.as_ref().map(cluster),
-        "tables": { "up_to_date": seen.up_to_date, "missing": seen.missing },
+        "tables": { "up_to_date": seen.up_to_date, "missing": seen.missing, "newer": seen.newer },
         "master_key": key,
         "findings": seen.findings.iter().map(finding).collect::<Vec<_>>(),
     })
@@ -113,7 +113,14 @@ fn print(seen: &Inspection, key: Option<Belonging>) {
     if let Some(Cluster { size, status, state }) = &seen.cluster {
         line("cluster", &format!("{size} node(s), {status}; this one is {state}"));
     }
-    line("tables", if seen.up_to_date { "up to date" } else { "" });
+    line(
+        "tables",
+        &match (seen.up_to_date, &seen.newer[..]) {
+            (false, _) => String::new(),
+            (true, []) => "up to date".to_owned(),
+            (true, newer) => format!("those of a newer version, with which this one can work ({})", newer.join(", ")),
+        },
+    );
     let key = key.map(|key| match key {
         Belonging::Unused => "no coordinator has served this database yet; the first one makes it its own",
         Belonging::Current => "is that of this database",

@@ -12,10 +12,8 @@ use crate::cli::Settings;
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     let config = configured(settings)?;
     telemetry::init(&config.log)?;
-    if let Some(tls) = &config.tls {
-        // Before anything is opened: this is a fault of the configuration, and is reported as one.
-        tls.certificate(config.master_key.readers()).map_err(|error| Failure::Wrong(error.to_string()))?;
-    }
+    // Before anything is opened: this is a fault of the configuration, and is reported as one.
+    config.files().map_err(|error| Failure::Wrong(error.to_string()))?;
     let shutdown = watch_signals()?;
     let app = Box::pin(run::open(config)).await?;
     let listener = run::bind(&app.config.listen)?;

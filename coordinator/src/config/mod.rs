@@ -4,6 +4,7 @@
 //! flags; passed down, never global.
 
 mod check;
+mod files;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use ffleet_settings::{Environment, Loaded, Overrides, SettingsError, Source};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use files::FileError;
 pub use sections::{Database, DatabaseTls, Limits, Log, LogFormat, MasterKey, Retention, Timing, Tls, Verify};
 pub use tls::{Certificate, TlsError};
 

@@ -41,9 +41,10 @@ impl Default for Database {
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseTls {
     /// What the server's certificate must prove: `off` (nothing; encrypted if the server can), `encrypt` (nothing, but never
-    /// without encryption), `ca` (signed by `ca`), `full` (and made for the host that `database.url` names). off
+    /// without encryption), `ca` (signed by an authority that is trusted), `full` (and made for the host that `database.url`
+    /// names). off
     pub verify: Verify,
-    /// PEM file with the certificates that sign servers' ones. The system's own
+    /// PEM file with the certificates of authorities that are trusted besides the public ones. None
     pub ca: Option<PathBuf>,
     /// PEM file with a certificate for this coordinator, if the server wants one. None
     pub certificate: Option<PathBuf>,

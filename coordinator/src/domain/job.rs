@@ -76,6 +76,7 @@ fn why_canceled(by: &str, reason: CancelReason) -> String {
         CancelReason::Requested => format!("canceled by {by}"),
         CancelReason::ClientGone => "canceled because the client that monitors it went silent".to_owned(),
         CancelReason::SiblingFailed => "canceled because another task of the same job failed".to_owned(),
+        CancelReason::Unknown => format!("canceled by {by}, for a reason that only a newer version knows"),
     }
 }
 
@@ -97,7 +98,7 @@ impl Seen {
         match task {
             TaskStatus::Blocked | TaskStatus::Pending => self.waiting = true,
             TaskStatus::Assigned => self.assigned = true,
-            TaskStatus::Running | TaskStatus::Publishing => self.running = true,
+            TaskStatus::Running | TaskStatus::Publishing | TaskStatus::Unknown => self.running = true,
             TaskStatus::Canceling => self.canceling = true,
             TaskStatus::Completed => {}
             TaskStatus::Failed => self.failed = true,

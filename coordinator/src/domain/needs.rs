@@ -31,7 +31,8 @@ pub fn need_key(need: &Need) -> String {
     serde_json::to_string(need).expect("texts and sets of texts have a JSON form")
 }
 
-/// The need that [`need_key`] wrote.
-pub fn need_from_key(key: &str) -> Result<Need, serde_json::Error> {
-    serde_json::from_str(key)
+/// The need that [`need_key`] wrote; none if it asks for what this version does not know, which only a newer one can judge.
+#[must_use]
+pub fn need_from_key(key: &str) -> Option<Need> {
+    serde_json::from_str(key).ok().filter(|need| need_key(need) == key)
 }

@@ -124,6 +124,7 @@ fn covers(rule: &RetryRule, end: &BadEnd<'_>) -> bool {
         RetryRule::ExitCode(code) => end.exit_code == Some(*code),
         RetryRule::Signal(signal) => end.signal == Some(*signal),
         RetryRule::LogContains(text) => end.tail.contains(text.as_str()),
+        RetryRule::Unknown(_) => false,
     }
 }
 

@@ -62,17 +62,19 @@ impl Standing {
         use WorkerState as S;
         let Self { state, paused } = self;
         let (state, paused) = match (event, state) {
-            (E::Registered, S::Offline | S::Online | S::Paused | S::Draining) => (present(paused), paused),
+            (E::Registered, S::Offline | S::Online | S::Paused | S::Draining | S::Unknown) => (present(paused), paused),
             (E::Paused, S::Online | S::Paused) => (S::Paused, true),
             (E::Resumed, S::Online | S::Paused) => (S::Online, false),
-            (E::Paused, S::Offline) => (S::Offline, true),
-            (E::Resumed, S::Offline) => (S::Offline, false),
+            (E::Paused, S::Offline | S::Unknown) => (S::Offline, true),
+            (E::Resumed, S::Offline | S::Unknown) => (S::Offline, false),
             (E::Paused | E::Resumed, S::Draining) => return Err(WorkerRefusal::Leaving),
             (E::Drained, S::Online | S::Paused | S::Draining) => (S::Draining, paused),
-            (E::Drained, S::Offline) => return Err(WorkerRefusal::Offline),
+            (E::Drained, S::Offline | S::Unknown) => return Err(WorkerRefusal::Offline),
             (E::LastTaskEnded, S::Draining) => (S::Offline, paused),
-            (E::LastTaskEnded, S::Offline | S::Online | S::Paused) => (state, paused),
-            (E::Left | E::Silent, S::Offline | S::Online | S::Paused | S::Draining) => (S::Offline, paused),
+            (E::LastTaskEnded, S::Offline | S::Online | S::Paused | S::Unknown) => (state, paused),
+            (E::Left | E::Silent, S::Offline | S::Online | S::Paused | S::Draining | S::Unknown) => {
+                (S::Offline, paused)
+            }
         };
         Ok(Self { state, paused })
     }
@@ -82,7 +84,7 @@ impl Standing {
     pub fn takes_work(self) -> bool {
         match self.state {
             WorkerState::Online => true,
-            WorkerState::Offline | WorkerState::Paused | WorkerState::Draining => false,
+            WorkerState::Offline | WorkerState::Paused | WorkerState::Draining | WorkerState::Unknown => false,
         }
     }
 }

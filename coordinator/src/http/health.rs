@@ -22,7 +22,7 @@ use super::{
     front::Front,
     openapi::openapi,
 };
-use crate::app::App;
+use crate::{app::App, store::advice};
 
 /// How long the database may take to say that it can be written.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -120,9 +120,9 @@ pub async fn ready(app: Data<App>, _: Machine) -> Readiness {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             tracing::warn!("not ready: {error}");
-            Err("it cannot be written".to_owned())
+            Err(because("it cannot be written", Some(error.to_string())))
         }
-        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        Err(_) => Err(because(&format!("no answer within {} s", PATIENCE.as_secs()), app.store.trouble())),
     };
     let checks = [
         ("serving", no(!app.leaving.is_cancelled(), "leaving")),
@@ -130,6 +130,12 @@ pub async fn ready(app: Data<App>, _: Machine) -> Readiness {
         ("database", database),
     ];
     Readiness::of(checks, warnings(&app))
+}
+
+/// With the cause, if it is known, and what to do, if that is.
+fn because(what: &str, cause: Option<String>) -> String {
+    let advice = cause.as_deref().and_then(advice);
+    [Some(what.to_owned()), cause, advice].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// What somebody should look at although requests may be sent here.
@@ -151,6 +157,14 @@ pub async fn document(document: Data<Document>, _: Machine) -> Document {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_comes_with_what_to_do() {
+        assert_eq!(because("no answer", None), "no answer");
+        assert_eq!(because("no answer", Some("it is full".to_owned())), "no answer; it is full");
+        let galera = because("no answer", Some("1047 (08S01): WSREP has not yet prepared node".to_owned()));
+        assert!(galera.contains("WSREP has not yet") && galera.contains("has no quorum"), "{galera}");
+    }
 
     #[test]
     fn one_failed_check_is_enough() {

@@ -18,7 +18,6 @@ use crate::{app::App, ops};
 
 /// Which start of the worker leaves.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Leaving {
     /// Its incarnation; an older one than the registered changes nothing.
     incarnation: Incarnation,

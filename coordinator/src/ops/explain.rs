@@ -57,7 +57,7 @@ async fn explain_task(app: &App, seen: &SeenJob, task: &SeenTask) -> Result<Task
             let holder = task.task.state.holder().map(|holder| holder.worker.to_string()).unwrap_or_default();
             explanation.summary = format!("it is {status} on worker {holder}");
         }
-        TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Canceled => {
+        TaskStatus::Completed | TaskStatus::Failed | TaskStatus::Canceled | TaskStatus::Unknown => {
             explanation.summary = format!("it is {status}");
         }
     }
@@ -103,6 +103,7 @@ fn standing(worker: &WorkerRow) -> Option<String> {
         WorkerState::Offline => Some(format!("it is offline, last heard of at {:.0}", worker.seen_at)),
         WorkerState::Paused => Some("it is paused; `ffleet worker resume` lets it go on".to_owned()),
         WorkerState::Draining => Some("it is draining and takes no new work".to_owned()),
+        WorkerState::Unknown => Some("it stands where only a newer coordinator knows".to_owned()),
     }
 }
 

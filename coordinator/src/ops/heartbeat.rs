@@ -64,14 +64,16 @@ async fn idle(
     if row.account != who.account || !newer || request.draining || app.workers.is_busy(&app.store, id).await? {
         return Ok(None);
     }
-    let (next, commit) = row.heard(request.beat, app.store.now().await?);
+    let hearing = request.hearing.or(row.hearing);
+    let next = WorkerRow { beat: request.beat, seen_at: app.store.now().await?, hearing, ..row.clone() };
+    let commit = Commit { unhurried: true, ..next.since(&row) };
     match app.store.commit(commit).await {
         Ok(()) => {}
         Err(StoreError::Conflict(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     }
     let state = next.standing.state;
-    app.workers.hear(next);
+    app.workers.hear(WorkerRow { version: next.version + 1, ..next });
     let heartbeat_s = app.config.timing.heartbeat_s;
     Ok(Some(HeartbeatAnswer { state, verdicts: Vec::new(), unknown_to_you: Vec::new(), heartbeat_s }))
 }
@@ -103,9 +105,10 @@ async fn was_heard(app: &App, worker: WorkerRow, request: &HeartbeatRequest) -> 
             standing,
             beat: worker.beat.max(request.beat),
             seen_at: app.store.now().await?,
+            hearing: request.hearing.filter(|_| newest).or(worker.hearing),
             ..worker.clone()
         };
-        match app.store.commit(next.commit()).await {
+        match app.store.commit(next.since(&worker)).await {
             Ok(()) => return Ok(WorkerRow { version: next.version + 1, ..next }),
             Err(StoreError::Conflict(_)) => {
                 worker = app.store.worker(&worker.id).await?.ok_or_else(super::no_such_task)?;

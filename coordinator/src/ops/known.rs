@@ -19,7 +19,8 @@ use crate::{
 
 const FRESH: Duration = Duration::from_secs(2);
 
-type Remembered = Option<(Instant, Arc<Vec<WorkerRow>>)>;
+/// When they were looked at, if they still are as they were then.
+type Remembered = Option<(Option<Instant>, Arc<Vec<WorkerRow>>)>;
 
 /// Workers, as of at most two seconds ago.
 #[derive(Debug, Default)]
@@ -39,13 +40,13 @@ const OWNERS: usize = 10_000;
 impl KnownWorkers {
     async fn get(&self, store: &Store) -> Result<Arc<Vec<WorkerRow>>, StoreError> {
         let remembered = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((at, workers)) = remembered
+        if let Some((Some(at), workers)) = remembered
             && at.elapsed() < FRESH
         {
             return Ok(workers);
         }
         let workers = Arc::new(store.workers().await?);
-        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), workers.clone()));
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some((Some(Instant::now()), workers.clone()));
         Ok(workers)
     }
 
@@ -80,14 +81,28 @@ impl KnownWorkers {
         Ok(self.busy.get(store.busy()).await?.contains_key(id))
     }
 
-    /// Whose it is, if it has spoken here.
+    /// Whose it is, if it has spoken here or was there when somebody last looked. It stays so, however old the look is.
     pub(crate) fn owner(&self, id: &WorkerId) -> Option<AccountId> {
-        self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        let spoke = self.owners.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        spoke.or_else(|| {
+            let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = rows.as_ref().map(|(_, all)| all.iter());
+            all.into_iter().flatten().find(|worker| worker.id == *id).map(|worker| worker.account.clone())
+        })
     }
 
-    /// Forgets, because a worker has changed.
+    /// Looks who is there, so that nudges to workers can name their accounts.
+    pub(crate) async fn learn(&self, store: &Store) {
+        if let Err(error) = self.get(store).await {
+            tracing::debug!(%error, "workers are not known yet; they are when they speak");
+        }
+    }
+
+    /// What is remembered is old, because a worker has changed.
     pub(crate) fn changed(&self) {
-        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        if let Some((at, _)) = &mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner) {
+            *at = None;
+        }
     }
 
     /// Whether this worker was of this account lately. It stays so: a worker's name is bound to one account for good.

@@ -113,8 +113,8 @@ async fn end(
 pub(crate) async fn silent(app: &App, worker: WorkerRow) -> Result<(), OpError> {
     let Ok(standing) = worker.standing.on(WorkerEvent::Silent) else { return Ok(()) };
     let name = worker.id.clone();
-    let next = WorkerRow { standing, ..worker };
-    match app.store.commit(next.commit()).await {
+    let next = WorkerRow { standing, ..worker.clone() };
+    match app.store.commit(next.since(&worker)).await {
         Ok(()) => {
             app.workers.changed();
             tracing::warn!(worker.id = %name, "worker {name} was not heard of for too long and counts as offline");

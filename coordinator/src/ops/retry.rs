@@ -17,7 +17,13 @@ pub async fn retry(
         let detail = format!("job {id} is {}; wait for its end or cancel it first", job.status);
         return Err(OpError::refused(Code::NotEnded, detail));
     }
-    let (mut spec, _) = app.store.spec(id).await?.ok_or_else(no_such_job)?;
+    let Some(mut spec) = app.store.whole_spec(id).await?.ok_or_else(no_such_job)? else {
+        let detail = format!(
+            "job {id} was submitted to a newer coordinator and asks for what this one, {}, does not know; ask one of that version",
+            env!("CARGO_PKG_VERSION")
+        );
+        return Err(OpError::Unavailable(detail));
+    };
     // What it waited for has been decided: the old job's end says how.
     spec.after.clear();
     super::submit::make(app, who, spec, key, Some(id)).await

@@ -47,9 +47,13 @@ pub(super) async fn look(app: &App, task: TaskId) -> Result<Option<Event>, OpErr
             Some(JobStatus::Completed) => {}
             Some(JobStatus::Failed) => return failed(format!("job {job}, which it waited for, has failed")),
             Some(JobStatus::Canceled) => return failed(format!("job {job}, which it waited for, was canceled")),
-            Some(JobStatus::Pending | JobStatus::Assigned | JobStatus::Running | JobStatus::Canceling) => {
-                goes_on = true;
-            }
+            Some(
+                JobStatus::Pending
+                | JobStatus::Assigned
+                | JobStatus::Running
+                | JobStatus::Canceling
+                | JobStatus::Unknown,
+            ) => goes_on = true,
             None => return failed(format!("job {job}, which it waited for, is gone")),
         }
     }

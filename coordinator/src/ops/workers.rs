@@ -5,6 +5,7 @@ use ffleet_protocol::{
     id::{Incarnation, WorkerId},
     problem::Code,
     state::{Role, WorkerState},
+    version::{Meeting, meet},
     worker::{Registered, Registration, WorkerList, WorkerView},
 };
 
@@ -13,7 +14,7 @@ use super::{Caller, OpError, lapse, replayed};
 use crate::{
     app::App,
     domain::{Lapse, Standing, WorkerEvent, unfit},
-    store::{Conflicting, StoreError, commit::Commit, workers::WorkerRow},
+    store::{Conflicting, StoreError, workers::WorkerRow},
 };
 
 const TRIES: u32 = 16;
@@ -96,6 +97,7 @@ pub async fn register(app: &App, who: &Caller, id: WorkerId, what: Registration)
                 .map_or(0, |worker| worker.beat),
             registered_at: now,
             seen_at: now,
+            hearing: before.as_ref().filter(|worker| worker.incarnation == what.incarnation).and_then(|it| it.hearing),
         };
         let mut commit = worker.commit();
         commit.join(who.once());
@@ -115,6 +117,8 @@ pub async fn register(app: &App, who: &Caller, id: WorkerId, what: Registration)
             lease_s: app.config.timing.lease_s,
             give_up_permille: give_up_permille(app),
             satisfies: u32::try_from(fits).unwrap_or(u32::MAX),
+            protocol: PROTOCOL_VERSION,
+            account: Some(worker.account),
         });
     }
     Err(OpError::Unavailable("this worker registers more than once at the same time; try again".to_owned()))
@@ -143,10 +147,18 @@ fn give_up_permille(app: &App) -> u32 {
 }
 
 fn check(what: &Registration) -> Result<(), OpError> {
-    if what.protocol != PROTOCOL_VERSION {
+    let update = match meet(PROTOCOL_VERSION, what.protocol) {
+        Meeting::Together => None,
+        Meeting::TooOld => Some("bring the worker up to date"),
+        Meeting::TooNew => Some("bring the coordinators up to date first, then the workers"),
+    };
+    if let Some(update) = update {
         let detail = format!(
-            "the worker speaks protocol {}, this coordinator {PROTOCOL_VERSION}; bring both to the same version",
-            what.protocol
+            "worker program {} speaks protocol {}, this coordinator, {}, speaks {PROTOCOL_VERSION}, and versions work together \
+             that differ by no more than 1; {update}",
+            what.version,
+            what.protocol,
+            env!("CARGO_PKG_VERSION")
         );
         return Err(OpError::refused(Code::ProtocolVersion, detail));
     }
@@ -193,6 +205,7 @@ fn view(worker: WorkerRow, busy: &std::collections::BTreeMap<WorkerId, u32>) -> 
         state: worker.standing.state,
         version: worker.program_version,
         capabilities: worker.capabilities,
+        hearing: worker.hearing,
         registered_at: worker.registered_at,
         seen_at: worker.seen_at,
     }
@@ -218,8 +231,10 @@ async fn change(app: &App, who: &Caller, id: &WorkerId, event: WorkerEvent) -> R
         let worker = app.store.worker(id).await?.ok_or_else(no_such_worker)?;
         let standing =
             worker.standing.on(event).map_err(|error| OpError::refused(Code::WrongState, error.to_string()))?;
-        let next = WorkerRow { standing, ..worker };
-        match app.store.commit(changed(&next, who.once())).await {
+        let next = WorkerRow { standing, ..worker.clone() };
+        let mut commit = next.since(&worker);
+        commit.join(who.once());
+        match app.store.commit(commit).await {
             Ok(()) => {
                 app.workers.changed();
                 app.ring(&ffleet_nudges::Nudge::Worker(Some(next.account.clone()), id.clone()));
@@ -231,10 +246,4 @@ async fn change(app: &App, who: &Caller, id: &WorkerId, event: WorkerEvent) -> R
         }
     }
     Err(OpError::Unavailable("this worker keeps changing; send the request again".to_owned()))
-}
-
-fn changed(worker: &WorkerRow, once: Commit) -> Commit {
-    let mut commit = worker.commit();
-    commit.join(once);
-    commit
 }

@@ -6,6 +6,7 @@ use ffleet_protocol::{
     job::{JobSpec, RetryRule},
     limits,
     problem::Code,
+    state::FailureClass,
 };
 
 use super::{Rules, hint::did_you_mean, trouble::Troubles};
@@ -119,6 +120,17 @@ fn bad_word(word: &str) -> Option<String> {
     })
 }
 
+/// What is wrong with something that was to be a rule.
+fn no_rule(rule: &serde_json::Value) -> String {
+    let what: String = rule.to_string().chars().take(WORD_BYTES).collect();
+    let classes: Vec<&str> = FailureClass::ALL.iter().map(|class| class.as_str()).collect();
+    format!(
+        "{what} is no rule of this version; there are \"transient\", \"any\", {{\"exit_code\": N}}, {{\"signal\": N}}, \
+         {{\"log_contains\": TEXT}} and {{\"class\": NAME}} with one of {}",
+        classes.join(", ")
+    )
+}
+
 fn retry(spec: &JobSpec, troubles: &mut Troubles) {
     let policy = &spec.retry;
     if policy.retries > RETRIES {
@@ -140,6 +152,7 @@ fn retry(spec: &JobSpec, troubles: &mut Troubles) {
             RetryRule::LogContains(text) => {
                 (text.len() > PATTERN_BYTES).then(|| format!("a text to look for has at most {PATTERN_BYTES} bytes"))
             }
+            RetryRule::Unknown(rule) => Some(no_rule(rule)),
         };
         if let Some(wrong) = wrong {
             troubles.field(format!("retry.on[{index}]"), wrong);

@@ -5,6 +5,7 @@ use ffleet_protocol::{
     id::{Incarnation, TaskId, Token, WorkerId},
     state::{CancelReason, FailureClass, TaskStatus},
     task::Output,
+    tolerant,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -68,9 +69,9 @@ where
     text.parse().map_err(|error: T::Err| StoreError::corrupt(text, error))
 }
 
-/// JSON from its column.
+/// JSON from its column. A coordinator of a newer version may have written more than this one knows; the rest is left out.
 pub(crate) fn from_json<T: DeserializeOwned>(id: impl ToString, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::corrupt(id, error))
+    serde_json::from_str(text).or_else(|error| tolerant::from_str(text).map_err(|_| StoreError::corrupt(id, error)))
 }
 
 /// JSON for a column. Our own types have only string keys and finite numbers, so this cannot fail in practice; should it,
@@ -196,6 +197,7 @@ fn read_state(row: &row::task::Model, detail: Detail) -> Result<TaskState, Store
             signal: detail.signal,
             message: detail.message.unwrap_or_default(),
         },
+        TaskStatus::Unknown => return Err(missing("a word for where it stands")),
         TaskStatus::Canceled => TaskState::Canceled {
             holder,
             by: detail.by.ok_or_else(|| missing("who asked"))?,

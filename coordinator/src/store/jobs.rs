@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ffleet_protocol::{
     Timestamp,
     id::{AccountId, EventId, Incarnation, JobId, TaskId},
-    job::{JobSpec, Outcome, RetryPolicy},
+    job::{JobSpec, Outcome, RetryPolicy, RetryRule},
     state::JobStatus,
     task::Command,
 };
@@ -268,6 +268,13 @@ impl Store {
     pub(crate) async fn spec(&self, id: JobId) -> Result<Option<(JobSpec, Vec<String>)>, StoreError> {
         let found = row::job_spec::Entity::find_by_id(id.0).one(self.reader()).await?;
         found.map(|row| Ok((from_json(id, &row.spec)?, from_json(id, &row.warnings)?))).transpose()
+    }
+
+    /// What was submitted, with nothing left out; `None` within when a newer version knows more of it than this one.
+    pub(crate) async fn whole_spec(&self, id: JobId) -> Result<Option<Option<JobSpec>>, StoreError> {
+        let found = row::job_spec::Entity::find_by_id(id.0).one(self.reader()).await?;
+        let whole = |spec: &JobSpec| !spec.retry.on.iter().any(|rule| matches!(rule, RetryRule::Unknown(_)));
+        Ok(found.map(|row| serde_json::from_str(&row.spec).ok().filter(whole)))
     }
 
     /// The specs of several jobs.

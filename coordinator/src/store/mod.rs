@@ -51,6 +51,7 @@ pub use error::StoreError;
 pub use inspect::{Inspection, inspect};
 pub use meter::Meter;
 pub(crate) use reader::Reader;
+pub(crate) use server::advice;
 pub use server::{Cluster, Finding};
 
 use crate::config::Database;
@@ -169,6 +170,11 @@ impl Store {
             Writing::File(writer) => writer.health(),
             Writing::Server(writer) => writer.health(),
         }
+    }
+
+    /// Why it could not be written lately, if it could not.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.health().trouble(Instant::now())
     }
 
     /// Whether the database can be written, asked through the same writer as everything else. Where nothing has been

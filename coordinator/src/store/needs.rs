@@ -1,6 +1,9 @@
 //! Needs: distinct sets of requirements. They are few and never change, so every coordinator remembers them.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use ffleet_protocol::job::Need;
 use sea_orm::{EntityTrait, PaginatorTrait, QueryOrder};
@@ -17,6 +20,8 @@ use crate::domain::{need_from_key, need_key};
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
     known: RwLock<Arc<Vec<(i64, Need)>>>,
+    /// Rows that ask for what only a newer version knows. Tasks with those needs are left to its coordinators.
+    beyond: AtomicU64,
 }
 
 impl Needs {
@@ -39,14 +44,24 @@ impl Needs {
     /// its own, so that a new one need not have the highest.
     pub(crate) async fn all(&self, store: &Store) -> Result<Arc<Vec<(i64, Need)>>, StoreError> {
         let known = self.known();
-        if row::need::Entity::find().count(store.reader()).await? == known.len() as u64 {
+        let beyond = self.beyond.load(Ordering::Relaxed);
+        if row::need::Entity::find().count(store.reader()).await? == known.len() as u64 + beyond {
             return Ok(known);
         }
         let rows = row::need::Entity::find().order_by_asc(row::need::Column::Id).all(store.reader()).await?;
         let mut all = Vec::with_capacity(rows.len());
+        let mut beyond = 0;
         for row in rows {
-            let need = need_from_key(&row.canonical).map_err(|error| StoreError::corrupt(row.id, error))?;
-            all.push((row.id, need));
+            match need_from_key(&row.canonical) {
+                Some(need) => all.push((row.id, need)),
+                None => beyond += 1,
+            }
+        }
+        if self.beyond.swap(beyond, Ordering::Relaxed) < beyond {
+            tracing::warn!(
+                needs = beyond,
+                "some jobs need what only a newer version of the coordinator knows; they wait for one of that version"
+            );
         }
         let all = Arc::new(all);
         self.put(all.clone());

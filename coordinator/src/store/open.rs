@@ -19,7 +19,7 @@ use super::{
     reader::Reader,
     recent::Recent,
     server::Finding,
-    tables::{Tables, judge, missing},
+    tables::{Tables, Versions, judge, tell_newer},
     writer::Writer,
 };
 
@@ -64,12 +64,16 @@ pub(super) async fn migrate(url: &str) -> Result<Vec<String>, StoreError> {
     let looking = looking(path).await?;
     let judged = judge(path, &looking, &Tables::of(DbBackend::Sqlite)).await;
     looking.close().await?;
-    let applied = judged?;
+    let Versions { missing, newer } = judged?;
+    if !newer.is_empty() {
+        tell_newer(path, &newer);
+        return Ok(missing);
+    }
     // A migration's statements follow each other only over the same connection.
     let migrating = connect(path, 1).await?;
     Migrator::up(&migrating, None).await?;
     migrating.close().await?;
-    Ok(missing(&applied))
+    Ok(missing)
 }
 
 /// The file that a URL names.

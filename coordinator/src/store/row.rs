@@ -182,6 +182,7 @@ table!(/// Workers.
     beat: i64,
     registered_at: i64,
     seen_at: i64,
+    hearing: Option<String>,
 });
 
 table!(/// Distinct sets of requirements.

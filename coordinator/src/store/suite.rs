@@ -3,6 +3,7 @@
 mod bulk;
 mod heartbeats;
 mod lost;
+mod newer;
 mod nodes;
 mod races;
 
@@ -371,6 +372,7 @@ async fn exercise(urls: &[String]) {
     heartbeats::heartbeats_at_the_same_moment_are_few_transactions(store).await;
     pages_are_stable(store).await;
     retention_leaves_nothing(store).await;
+    newer::an_older_coordinator_starts_on_tables_that_were_added_to(&urls[0]).await;
     store.probe().await.unwrap();
 }
 

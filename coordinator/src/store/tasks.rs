@@ -236,7 +236,7 @@ pub(crate) fn end_word(end: AttemptEnd) -> &'static str {
         AttemptEnd::Failed => "failed",
         AttemptEnd::Canceled => "canceled",
         AttemptEnd::Rejected => "rejected",
-        AttemptEnd::Lapsed => "lapsed",
+        AttemptEnd::Lapsed | AttemptEnd::Unknown => "lapsed",
     }
 }
 

@@ -6,7 +6,7 @@ use ffleet_protocol::{
     Timestamp,
     id::{AccountId, Incarnation, WorkerId},
     state::WorkerState,
-    worker::Capabilities,
+    worker::{Capabilities, Hearing},
 };
 use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
@@ -33,6 +33,8 @@ pub(crate) struct WorkerRow {
     pub(crate) beat: u64,
     pub(crate) registered_at: Timestamp,
     pub(crate) seen_at: Timestamp,
+    /// How it hears that it should look, in its own words.
+    pub(crate) hearing: Option<Hearing>,
 }
 
 impl WorkerRow {
@@ -44,6 +46,7 @@ impl WorkerRow {
             standing: Standing { state: word(&row.state)?, paused: row.paused != 0 },
             incarnation: Incarnation(row.incarnation),
             capabilities: from_json(&row.id, &row.capabilities)?,
+            hearing: row.hearing.as_deref().map(|text| from_json(&row.id, text)).transpose()?,
             program_version: row.program_version,
             beat: u64::try_from(row.beat).map_err(|error| StoreError::corrupt(&row.id, error))?,
             registered_at: moment(row.registered_at)?,
@@ -61,9 +64,10 @@ impl WorkerRow {
             incarnation: self.incarnation.0,
             program_version: self.program_version.clone(),
             capabilities: to_json(&self.capabilities),
-            beat: i64::try_from(self.beat).unwrap_or(i64::MAX),
+            beat: beats(self.beat),
             registered_at: micros(self.registered_at),
             seen_at: micros(self.seen_at),
+            hearing: self.hearing.as_ref().map(to_json),
         }
     }
 
@@ -80,16 +84,22 @@ impl WorkerRow {
         commit
     }
 
-    /// Writes that it was heard, with this number, and nothing else.
-    pub(crate) fn heard(&self, beat: u64, at: Timestamp) -> (Self, Commit) {
+    /// Writes where it stands and what its heartbeats say, if `before` still is the row. What it has is left alone: a newer
+    /// coordinator may have written more about it than this one has read.
+    pub(crate) fn since(&self, before: &Self) -> Commit {
         use row::worker::Column as C;
-        let next = Self { beat, seen_at: at, ..self.clone() };
-        let row = next.model();
-        let change =
-            Change::of("workers", C::Id, row.id).next(self.version).set(C::Beat, row.beat).set(C::SeenAt, row.seen_at);
-        let guards = vec![Guard::Worker(self.id.clone(), self.version)];
-        let commit = Commit { guards, changes: vec![change], unhurried: true, ..Commit::default() };
-        (Self { version: self.version + 1, ..next }, commit)
+        let mut commit = Commit::default();
+        commit.guards.push(Guard::Worker(self.id.clone(), before.version));
+        let mut change = Change::of("workers", C::Id, self.id.as_str().to_owned()).next(before.version);
+        if self.standing != before.standing {
+            let Standing { state, paused } = self.standing;
+            change = change.set(C::State, state.as_str().to_owned()).set(C::Paused, i64::from(paused));
+        }
+        if self.hearing != before.hearing {
+            change = change.set(C::Hearing, self.hearing.as_ref().map(to_json));
+        }
+        commit.changes.push(change.set(C::Beat, beats(self.beat)).set(C::SeenAt, micros(self.seen_at)));
+        commit
     }
 
     fn change(&self) -> Change {
@@ -105,7 +115,12 @@ impl WorkerRow {
             .set(C::Beat, row.beat)
             .set(C::RegisteredAt, row.registered_at)
             .set(C::SeenAt, row.seen_at)
+            .set(C::Hearing, row.hearing)
     }
+}
+
+fn beats(beat: u64) -> i64 {
+    i64::try_from(beat).unwrap_or(i64::MAX)
 }
 
 #[derive(FromQueryResult)]

@@ -118,7 +118,7 @@ impl Things {
                 "POST",
                 "/v1/workers/{worker}/heartbeat",
                 Workers,
-                json(&HeartbeatRequest { incarnation, beat: 1, leases: vec![held], draining: false }),
+                json(&HeartbeatRequest { incarnation, beat: 1, leases: vec![held], draining: false, hearing: None }),
             ),
             with(
                 "POST",

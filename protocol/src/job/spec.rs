@@ -130,13 +130,17 @@ pub enum RetryRule {
     /// Every bad end.
     Any,
     /// This named failure.
-    Class(FailureClass),
+    Class(#[serde(deserialize_with = "crate::state::known")] FailureClass),
     /// This exit code.
     ExitCode(i32),
     /// Death by this signal number.
     Signal(i32),
     /// This text somewhere in the last lines of stderr.
     LogContains(String),
+    /// A rule of a newer version, kept as it was written. Nothing is tried again for it, and whoever submits one here is told.
+    #[serde(untagged)]
+    #[schema(value_type = Object)]
+    Unknown(serde_json::Value),
 }
 
 /// Many jobs at once, all or none.

@@ -67,7 +67,8 @@ pub struct JobView {
     /// As a listing shows it.
     #[serde(flatten)]
     pub summary: JobSummary,
-    /// As it was submitted.
+    /// As it was submitted, as far as this version knows it.
+    #[serde(deserialize_with = "crate::tolerant::field")]
     pub spec: JobSpec,
     /// The job that this one repeats.
     pub retry_of: Option<JobId>,
@@ -148,6 +149,9 @@ pub enum AttemptEnd {
     Rejected,
     /// The worker was not heard of any more.
     Lapsed,
+    /// In a way that only a newer version has a word for.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What a listing is to contain: the query of `GET /v1/jobs`.
@@ -203,12 +207,12 @@ pub struct Canceled {
 #[serde(deny_unknown_fields)]
 pub struct SignalRequest {
     /// Which way.
+    #[serde(deserialize_with = "crate::state::known")]
     pub signal: SignalKind,
 }
 
 /// The client of a monitored job is still there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ClientHeartbeat {
     /// Grows with every heartbeat of this follower; a repeated or older one counts for nothing.
     pub beat: u64,

@@ -1,11 +1,11 @@
 //! Workers and the fleet.
 
 use ffleet_protocol::{
-    state::{CancelReason, Phase, SignalKind, WorkerState},
+    state::{CancelReason, Carrier, Phase, SignalKind, WorkerState},
     task::{HeldLease, NumberedSignal, Order, Verdict},
     worker::{
-        Capabilities, FleetStatus, HeartbeatAnswer, HeartbeatRequest, LeaseRef, Mount, Program, Registered,
-        Registration, WorkerList, WorkerView,
+        Capabilities, FleetStatus, Hearing, HeartbeatAnswer, HeartbeatRequest, LeaseRef, Missing, Mount, Program,
+        Registered, Registration, WorkerList, WorkerView,
     },
 };
 
@@ -41,8 +41,17 @@ pub(crate) fn check(golden: &mut Golden) {
     );
     golden.check(
         "registered",
-        &Registered { state: WorkerState::Online, heartbeat_s: 5, lease_s: 35, give_up_permille: 800, satisfies: 2 },
+        &Registered {
+            state: WorkerState::Online,
+            heartbeat_s: 5,
+            lease_s: 35,
+            give_up_permille: 800,
+            satisfies: 2,
+            protocol: 1,
+            account: Some(name("farm")),
+        },
     );
+    let missing = Missing { carrier: Carrier::Amqp, since: at(30) };
     golden.check(
         "heartbeat_request",
         &HeartbeatRequest {
@@ -57,6 +66,7 @@ pub(crate) fn check(golden: &mut Golden) {
                 signals_seen: 1,
             }],
             draining: true,
+            hearing: Some(Hearing { by: Carrier::LongPoll, missing: Some(missing) }),
         },
     );
     let verdict = |order, signals| Verdict { task: task(), epoch: 2, next_seq: 9, order, signals };
@@ -82,6 +92,7 @@ pub(crate) fn check(golden: &mut Golden) {
         version: "0.1.0".to_owned(),
         capabilities: capabilities(),
         busy: 2,
+        hearing: Some(Hearing { by: Carrier::Mqtt, missing: Some(missing) }),
         registered_at: at(0),
         seen_at: at(60),
     };

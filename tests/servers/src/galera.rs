@@ -18,7 +18,7 @@ pub struct Galera {
 
 /// One node of a [`Galera`].
 pub struct Node {
-    server: MariaDb,
+    pub(crate) server: MariaDb,
 }
 
 /// The last transaction that a node has: which history, and how far in it.
@@ -32,6 +32,22 @@ impl Galera {
     #[must_use]
     pub fn start() -> Self {
         Self::with(&[], "")
+    }
+
+    /// Starts nodes that are prepared, one after the other as operators do. When the first one works, `prepare` is done there;
+    /// the others then copy it.
+    pub(crate) fn begin(nodes: [Node; 3], prepare: impl FnOnce(&MariaDb)) -> Result<Self, Failed> {
+        let cluster = Self { nodes };
+        let [first, others @ ..] = &cluster.nodes;
+        first.server.begin(&[String::from("--wsrep-new-cluster")])?;
+        until("the first node is synced", || first.is_synced());
+        prepare(first);
+        for node in others {
+            node.server.begin(&[])?;
+            until("the next node is synced", || node.is_synced());
+        }
+        cluster.wait_synced();
+        Ok(cluster)
     }
 
     /// Starts a cluster with further options of `mariadbd`, and of Galera, such as `evs.suspect_timeout=PT2S`.

@@ -23,7 +23,9 @@
     reason = "a harness that cannot go on fails its test, with the place where it stood"
 )]
 
+mod authority;
 mod datadir;
+mod deployed;
 mod folder;
 mod galera;
 mod haproxy;
@@ -35,10 +37,13 @@ mod postgres;
 mod process;
 mod programs;
 mod rabbitmq;
+mod shipped;
 mod waits;
 
 use std::time::Duration;
 
+pub use authority::{Authority, Identity};
+pub use deployed::{Front, galera_check};
 pub use galera::{Galera, Node};
 pub use haproxy::HaProxy;
 pub use mariadb::MariaDb;
@@ -47,6 +52,7 @@ pub use ports::free_port;
 pub use postgres::Postgres;
 pub use process::Process;
 pub use rabbitmq::RabbitMq;
+pub use shipped::Shipped;
 pub use waits::until;
 
 /// The account that tests use in databases: it owns every database whose name begins with its own.

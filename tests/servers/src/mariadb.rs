@@ -38,6 +38,8 @@ const OPTIONS: [&str; 9] = [
 pub struct MariaDb {
     process: Process,
     port: u16,
+    /// Its first options: the usual ones, or the file that has them.
+    base: Vec<String>,
     options: Vec<String>,
 }
 
@@ -67,10 +69,23 @@ impl MariaDb {
 
     /// One with data that is not started yet.
     pub(crate) fn prepare(name: &str, port: u16, options: Vec<String>) -> Self {
+        let mut base: Vec<_> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
+        base.push(format!("--port={port}"));
+        let server = Self { base, ..Self::place(name, port) };
+        Self { options, ..server }
+    }
+
+    /// One with data and without any options.
+    pub(crate) fn place(name: &str, port: u16) -> Self {
         let process = Process::new(name, account("mysql"), Signal::SIGTERM, "");
-        let server = Self { process, port, options };
+        let server = Self { process, port, base: Vec::new(), options: Vec::new() };
         data_directory(&server.data());
         server
+    }
+
+    /// The same with a file of options, and some besides.
+    pub(crate) fn with_file(self, file: &Path, options: Vec<String>) -> Self {
+        Self { base: vec![format!("--defaults-file={}", file.display())], options, ..self }
     }
 
     /// Starts it with `more` options than usual.
@@ -81,7 +96,7 @@ impl MariaDb {
     /// Its command line.
     pub(crate) fn server(&self, more: &[String]) -> Command {
         let mut server = self.process.command(&program("mariadbd"));
-        server.args(OPTIONS).arg(format!("--port={}", self.port));
+        server.args(&self.base);
         server.arg(format!("--datadir={}", self.data().display()));
         server.arg(format!("--socket={}", self.socket().display()));
         server.args(&self.options).args(more);
@@ -136,12 +151,24 @@ impl MariaDb {
         attempt(&mut client)
     }
 
+    /// Everything in a database, as SQL.
+    ///
+    /// # Errors
+    ///
+    /// What the tool said.
+    pub fn dump(&self, database: &str) -> Result<String, String> {
+        let mut tool = self.process.command(&program("mariadb-dump"));
+        tool.args(["--no-defaults", "--user=root", "--hex-blob"]).arg(format!("--socket={}", self.socket().display()));
+        attempt(tool.arg(database))
+    }
+
     /// Its data directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.process.folder().join("data")
     }
 
-    fn socket(&self) -> PathBuf {
+    /// Where it hears whoever is on this machine.
+    pub(crate) fn socket(&self) -> PathBuf {
         self.process.folder().join("socket")
     }
 }

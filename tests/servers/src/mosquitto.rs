@@ -1,6 +1,6 @@
 //! Mosquitto, a small broker of MQTT.
 
-use std::{ops::Deref, process::Command};
+use std::{ops::Deref, path::PathBuf, process::Command};
 
 use nix::{sys::signal::Signal, unistd::geteuid};
 
@@ -29,14 +29,18 @@ impl Mosquitto {
     #[must_use]
     pub fn with_users(users: &[(&str, &str)], config: &str) -> Self {
         start_anew(|| {
-            let process = Process::new("mosquitto", None, Signal::SIGTERM, "");
-            let server = Self { process, port: free_port() };
+            let server = Self::place();
             server.write(users, config);
             server.begin().map(|()| server)
         })
     }
 
-    fn begin(&self) -> Result<(), Failed> {
+    /// One with a place and a port, and nothing else.
+    pub(crate) fn place() -> Self {
+        Self { process: Process::new("mosquitto", None, Signal::SIGTERM, ""), port: free_port() }
+    }
+
+    pub(crate) fn begin(&self) -> Result<(), Failed> {
         let mut server: Command = self.process.command(&program("mosquitto"));
         let already = self.log().len();
         self.process.start(server.args(["-c", "mosquitto.conf"]), || {
@@ -72,19 +76,20 @@ impl Mosquitto {
             own += "user root\n";
         }
         if !users.is_empty() {
-            let passwords = self.process.file("passwords", "");
-            for (user, password) in users {
-                run(self
-                    .process
-                    .command(&program("mosquitto_passwd"))
-                    .arg("-b")
-                    .arg(&passwords)
-                    .args([user, password]));
-            }
-            own += &format!("password_file {}\n", passwords.display());
+            own += &format!("password_file {}\n", self.passwords(users).display());
         }
         own += &format!("listener {} 127.0.0.1\n{config}\n", self.port);
         self.process.file("mosquitto.conf", &own);
+    }
+
+    /// A file with these accounts.
+    pub(crate) fn passwords(&self, users: &[(&str, &str)]) -> PathBuf {
+        let passwords = self.process.file("passwords", "");
+        for (user, password) in users {
+            let mut add = self.process.command(&program("mosquitto_passwd"));
+            run(add.arg("-b").arg(&passwords).args([user, password]));
+        }
+        passwords
     }
 }
 

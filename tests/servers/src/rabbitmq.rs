@@ -62,9 +62,7 @@ impl RabbitMq {
 
     /// One that is not started yet. Those that have the same register know each other by `name`.
     pub(crate) fn prepare(names: &Arc<Names>, name: &str, config: &str) -> Self {
-        let process = Process::new("rabbitmq", account("rabbitmq"), Signal::SIGTERM, "");
-        let (names, name) = (Arc::clone(names), format!("{name}@localhost"));
-        let server = Self { process, names, name, port: free_port(), distribution: free_port() };
+        let server = Self::place(names, name);
         let own = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
              log.file = false\n\
@@ -75,9 +73,16 @@ impl RabbitMq {
             server.port
         );
         server.process.file("rabbitmq.conf", &own);
-        server.process.file("plugins", "[].\n");
-        server.process.file(".erlang.cookie", "one-secret-for-all-tests");
         server
+    }
+
+    /// The same without a configuration.
+    pub(crate) fn place(names: &Arc<Names>, name: &str) -> Self {
+        let process = Process::new("rabbitmq", account("rabbitmq"), Signal::SIGTERM, "");
+        let (names, name) = (Arc::clone(names), format!("{name}@localhost"));
+        process.file("plugins", "[].\n");
+        process.file(".erlang.cookie", "one-secret-for-all-tests");
+        Self { process, names, name, port: free_port(), distribution: free_port() }
     }
 
     pub(crate) fn begin(&self) -> Result<(), Failed> {
@@ -143,7 +148,7 @@ impl RabbitMq {
     }
 
     /// The server, or its tool; both look into the same variables.
-    fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = self.process.command(program);
         let folder = self.process.folder();
         for (variable, file) in [

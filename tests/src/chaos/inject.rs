@@ -7,14 +7,14 @@ use tokio::task::JoinSet;
 
 use super::{
     faults::{Fault, Kind},
-    late, replay,
+    late, outages, replay,
     stage::{Stage, came, last, now, total},
 };
 use crate::{Process, Proxy, Rule, Way};
 
 const BOTH: [Way; 2] = [Way::Request, Way::Answer];
 /// How long a fault that waits for traffic is given.
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 /// Submits in one burst, and how many of them are answered before the coordinator dies.
 const BURST: usize = 24;
 const ANSWERED: usize = 6;
@@ -23,7 +23,7 @@ const ANSWERED: usize = 6;
 pub(super) async fn inject(stage: &Stage, fault: &Fault, number: usize) -> bool {
     use Kind as K;
     match fault.kind {
-        K::KillCoordinator => kill_coordinator(stage, fault).await,
+        K::KillCoordinator | K::RestartCoordinator => end_coordinator(stage, fault).await,
         K::StopCoordinator => {
             let _seat = stage.coordinator_seat(fault.who).await;
             stopped(&stage.fleet.coordinators()[fault.who].process(), fault.time).await
@@ -48,6 +48,13 @@ pub(super) async fn inject(stage: &Stage, fault: &Fault, number: usize) -> bool 
         K::SubmitLosesAnswer | K::SubmitRepeats | K::SubmitLate => disturb_submit(stage, fault, number).await,
         K::LateWorker => late::play(stage, number).await,
         K::Replay => replay::play(stage, number).await,
+        K::KillNode | K::StopNode | K::CutOffNode | K::LoseQuorum | K::KillNodes => {
+            outages::of_databases(stage, fault, number).await
+        }
+        K::ReloadFront => outages::reload(stage, fault).await,
+        K::StopBroker | K::PurgeBroker | K::KillBroker | K::LoseBroker => {
+            outages::of_broker(stage, fault, number).await
+        }
     }
 }
 
@@ -57,13 +64,15 @@ async fn killed(process: &Process) -> bool {
     process.ended().await.signal() == Some(Signal::SIGKILL as i32)
 }
 
-async fn kill_coordinator(stage: &Stage, fault: &Fault) -> bool {
+async fn end_coordinator(stage: &Stage, fault: &Fault) -> bool {
     let _seat = stage.coordinator_seat(fault.who).await;
     let coordinator = &stage.fleet.coordinators()[fault.who];
-    let felt = killed(&coordinator.process()).await;
-    *stage.witness.seen().kills.entry(fault.who).or_default() += 1;
+    let process = coordinator.process();
+    let felt =
+        if fault.kind == Kind::KillCoordinator { killed(&process).await } else { process.term().await.success() };
+    stage.witness.ended(process.name());
     last(fault.time).await;
-    coordinator.restart().await;
+    coordinator.revive().await;
     felt
 }
 
@@ -90,10 +99,11 @@ async fn killed_submits(stage: &Stage, fault: &Fault, number: usize) -> bool {
         }
         answered += 1;
         if answered == ANSWERED {
-            felt = killed(&coordinator.process()).await;
-            *stage.witness.seen().kills.entry(fault.who).or_default() += 1;
+            let process = coordinator.process();
+            felt = killed(&process).await;
+            stage.witness.ended(process.name());
             last(fault.time).await;
-            coordinator.restart().await;
+            coordinator.revive().await;
         }
     }
     felt
@@ -129,11 +139,16 @@ async fn restart_worker(stage: &Stage, fault: &Fault) -> bool {
 /// Stops a process for a while.
 async fn stopped(process: &Process, time: Duration) -> bool {
     process.stop();
-    let state = || fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap_or_default();
-    let felt = came(SOON, || state().rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))).await;
+    let felt = came(SOON, || is_stopped(process.pid())).await;
     last(time).await;
     process.cont();
     felt
+}
+
+/// Whether the time of a process stands still.
+pub(super) fn is_stopped(pid: i32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 /// Something happens to all connections of a worker, or of some clients.

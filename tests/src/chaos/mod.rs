@@ -1,8 +1,9 @@
-//! The fault run: a controller that decides everything from a seed drives two coordinators on one database, several
+//! The fault run: a controller that decides everything from a seed drives several coordinators on one database, several
 //! workers and many clients, lets things go wrong, heals them, lets everything end, and then checks that every promise
 //! was kept.
 //!
-//! All workers and clients speak through [`crate::Proxy`]s. What everybody saw is written down and held against the
+//! There are two coordinators on a file, or ([`Mix::Cluster`]) three behind HAProxy on a cluster of databases, with a
+//! RabbitMQ and a Mosquitto. All workers and clients speak through [`crate::Proxy`]s. What everybody saw is written down and held against the
 //! history in the database ([`crate::checker`]).
 //!
 //! | invariant | how it is looked at |
@@ -18,17 +19,19 @@
 //! | I9 | no process, lease or file of a worker's is left |
 //! | I10 | no call of a client failed; jobs end as their programs do |
 //! | I11 | the secrets of the fleet's keys are in no log, table, file or command line |
-//! | I12 | each fault was felt by somebody; coordinators started as often as they were killed |
+//! | I12 | each fault was felt by somebody; coordinators and servers started as often as they were ended |
 
 mod clients;
 mod diary;
 mod faults;
 mod inject;
 mod late;
+mod outages;
 mod replay;
 mod report;
 mod script;
 mod secrets;
+mod servers;
 mod stage;
 mod verdict;
 mod witness;
@@ -89,8 +92,10 @@ pub enum Serving {
 /// Which faults there are, and who is there to suffer them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mix {
-    /// All of them.
+    /// All of those that two coordinators on a file can meet.
     Everything,
+    /// Those of a cluster of databases, of brokers and of HAProxy, and then all the others as well.
+    Cluster,
     /// Workers that come back when others have their tasks.
     LateWorkers,
     /// Coordinators that die while they take submits.
@@ -103,9 +108,15 @@ impl Mix {
     fn cast(self) -> Cast {
         match self {
             Self::Everything => Cast { coordinators: 2, workers: 5, client_lines: 2 },
+            Self::Cluster => Cast { coordinators: 3, workers: 5, client_lines: 2 },
             Self::LateWorkers | Self::KilledSubmits => Cast { coordinators: 1, workers: 1, client_lines: 1 },
             Self::Replays => Cast { coordinators: 2, workers: 1, client_lines: 1 },
         }
+    }
+
+    /// Whether there are servers besides the coordinators.
+    fn has_servers(self) -> bool {
+        self == Self::Cluster
     }
 }
 
@@ -131,10 +142,11 @@ pub async fn run(options: Options) -> Report {
     let mut seen = std::mem::take(&mut stage.witness).into_seen();
     let mut verdict = verdict::judge(&stage, &history, &seen);
     verdict.violations.append(&mut seen.violations);
-    verdict.violations.extend(secrets::in_files(stage.fleet.dir(), &canaries));
+    let servers = stage.servers.iter().flat_map(|servers| servers.folders()).collect::<Vec<_>>();
+    verdict.violations.extend(secrets::in_files(stage.fleet.dir(), &servers, &canaries));
     verdict.violations.sort_by_key(|violation| violation.invariant);
     let expected = matches!(options.serving, Serving::Sabotaged(_));
-    let kept = (!verdict.violations.is_empty() && !expected).then(|| stage.fleet.keep());
+    let kept = (!verdict.violations.is_empty() && !expected).then(|| stage.keep());
     Report::new(options, begun.elapsed(), verdict, &seen, kept)
 }
 
@@ -204,6 +216,7 @@ async fn heal(stage: &Stage) {
     for coordinator in stage.fleet.coordinators() {
         coordinator.process().cont();
     }
+    stage.servers.iter().for_each(|servers| servers.resume());
 }
 
 /// Waits until every client has seen the end of its job and every job has ended.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Options, verdict::Verdict, witness::Seen};
+use super::{Mix, Options, verdict::Verdict, witness::Seen};
 use crate::checker::{Invariant, Violation};
 
 /// The end of a run.
@@ -84,8 +84,9 @@ impl Report {
     /// How to do the same again.
     #[must_use]
     pub fn command(&self) -> String {
-        let Options { jobs, faults, seed, .. } = self.options;
-        format!("cargo xtask chaos --jobs {jobs} --faults {faults} --seed {seed}")
+        let Options { jobs, faults, seed, mix, .. } = self.options;
+        let galera = if mix == Mix::Cluster { "--galera " } else { "" };
+        format!("cargo xtask chaos {galera}--jobs {jobs} --faults {faults} --seed {seed}")
     }
 
     /// The same for programs.

@@ -51,9 +51,9 @@ pub(super) fn script(options: &Options, cast: Cast) -> Vec<Move> {
         moves.extend(faults.by_ref().take(due - done).map(Move::Fault));
         done = due;
         let line = rng.random_range(0..cast.client_lines);
-        let by_program = options.mix == Mix::Everything && rng.random_bool(0.06);
+        let by_program = matches!(options.mix, Mix::Everything | Mix::Cluster) && rng.random_bool(0.06);
         let work = match options.mix {
-            Mix::Everything => Work::any(&mut rng, by_program),
+            Mix::Everything | Mix::Cluster => Work::any(&mut rng, by_program),
             // The late word is to find others at work.
             Mix::LateWorkers => Work::Encode { ms: rng.random_range(3_000..5_000) },
             Mix::KilledSubmits | Mix::Replays => Work::Encode { ms: rng.random_range(50..300) },
@@ -64,19 +64,22 @@ pub(super) fn script(options: &Options, cast: Cast) -> Vec<Move> {
     moves
 }
 
-/// Every kind in turn, in a random order each round, so that a run of some length has all of them.
+/// Every kind in turn, in a random order each round, so that a run of some length has all of them. What only a cluster has
+/// comes first, because a short run has it nowhere else.
 fn faults(options: &Options, cast: Cast, rng: &mut StdRng) -> Vec<Fault> {
-    let kinds: &[Kind] = match options.mix {
-        Mix::Everything => Kind::ALL,
-        Mix::LateWorkers => &[Kind::LateWorker],
-        Mix::KilledSubmits => &[Kind::KilledSubmits],
-        Mix::Replays => &[Kind::Replay],
+    let rounds: &[&[Kind]] = match options.mix {
+        Mix::Everything => &[Kind::ANYWHERE],
+        Mix::Cluster => &[Kind::SERVERS, Kind::ANYWHERE],
+        Mix::LateWorkers => &[&[Kind::LateWorker]],
+        Mix::KilledSubmits => &[&[Kind::KilledSubmits]],
+        Mix::Replays => &[&[Kind::Replay]],
     };
+    let mut rounds = rounds.iter().cycle();
     let mut faults = Vec::with_capacity(options.faults);
     let mut round: Vec<Kind> = Vec::new();
     while faults.len() < options.faults {
         if round.is_empty() {
-            round = kinds.to_vec();
+            round = rounds.next().map(|kinds| kinds.to_vec()).unwrap_or_default();
         }
         let kind = round.swap_remove(rng.random_range(0..round.len()));
         faults.push(Fault::any(kind, cast, rng));
@@ -96,6 +99,10 @@ mod tests {
         script(&Options { jobs: 150, faults: 40, seed, ..Options::default() }, CAST)
     }
 
+    fn kinds(moves: &[Move]) -> BTreeSet<Kind> {
+        moves.iter().filter_map(|m| if let Move::Fault(fault) = m { Some(fault.kind) } else { None }).collect()
+    }
+
     #[test]
     fn a_seed_decides_everything() {
         assert_eq!(of(7), of(7));
@@ -107,10 +114,16 @@ mod tests {
         let moves = of(1);
         let jobs: Vec<_> =
             moves.iter().filter_map(|m| if let Move::Submit(job) = m { Some(job.number) } else { None }).collect();
-        let kinds: Vec<_> =
-            moves.iter().filter_map(|m| if let Move::Fault(fault) = m { Some(fault.kind) } else { None }).collect();
         assert_eq!(jobs, (0..150).collect::<Vec<_>>());
-        assert_eq!(kinds.len(), 40);
-        assert_eq!(kinds.into_iter().collect::<BTreeSet<_>>(), Kind::ALL.iter().copied().collect());
+        assert_eq!(moves.len() - jobs.len(), 40);
+        assert_eq!(kinds(&moves), Kind::ANYWHERE.iter().copied().collect());
+    }
+
+    #[test]
+    fn on_a_cluster_servers_come_first() {
+        let options = |faults| Options { jobs: 10, faults, mix: Mix::Cluster, ..Options::default() };
+        let (servers, all) = (Kind::SERVERS.len(), Kind::SERVERS.len() + Kind::ANYWHERE.len());
+        assert_eq!(kinds(&script(&options(servers), CAST)), Kind::SERVERS.iter().copied().collect());
+        assert_eq!(kinds(&script(&options(all), CAST)).len(), all);
     }
 }

@@ -46,9 +46,10 @@ pub(super) fn in_processes(dir: &Path, canaries: &[Canary]) -> Vec<Violation> {
     lines.into_iter().filter_map(|line| shown(&line).map(|canary| (line, canary))).map(violation).collect()
 }
 
-/// Looks through the logs, the database and what the workers keep.
-pub(super) fn in_files(dir: &Path, canaries: &[Canary]) -> Vec<Violation> {
+/// Looks through the logs, the database and what the workers and servers keep.
+pub(super) fn in_files(dir: &Path, servers: &[PathBuf], canaries: &[Canary]) -> Vec<Violation> {
     let mut files = Vec::new();
+    servers.iter().for_each(|folder| walk(folder, &mut files));
     for place in ["logs", "workers", "studio"] {
         walk(&dir.join(place), &mut files);
     }

@@ -1,6 +1,7 @@
 //! The fleet of a run, and who may touch which part of it at a time.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,9 +9,12 @@ use std::{
 use ffleet_client::Api;
 use ffleet_protocol::{Timestamp, id::JobId, job::JobSpec};
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    task::spawn_blocking,
+};
 
-use super::{Options, Serving, script::Cast, witness::Witness};
+use super::{Options, Serving, faults::BROKERS, script::Cast, servers::Servers, witness::Witness};
 use crate::{Faults, Fleet, Proxy, Worker, WorkerSetup, spec};
 
 /// Leases of 6 s, and room between giving up and the lapse for a machine with two busy cores.
@@ -26,6 +30,9 @@ worker_silent_s = 15
 client_gone_s = 20
 ";
 
+/// For how long callers ask again where databases may be away for a while.
+const PATIENT: Duration = Duration::from_secs(120);
+
 /// Everything that a run plays with.
 pub(super) struct Stage {
     pub(super) options: Options,
@@ -33,13 +40,26 @@ pub(super) struct Stage {
     pub(super) fleet: Fleet,
     pub(super) workers: Vec<Worker>,
     pub(super) witness: Witness,
+    /// What the coordinators need besides themselves, where that is not a file.
+    pub(super) servers: Option<Arc<Servers>>,
     /// Whoever does something to a coordinator, or needs it to be left alone, sits here.
     coordinators: Vec<Mutex<()>>,
     /// The same for a worker with its line.
     worker_seats: Vec<Mutex<()>>,
     /// The same for the lines of clients.
     line_seats: Vec<Mutex<()>>,
+    /// The same for all databases.
+    database_seat: Mutex<()>,
+    /// The same for a broker.
+    broker_seats: Vec<Mutex<()>>,
     begun: Instant,
+}
+
+/// What somebody has said, and the words with which each of its starts is over.
+pub(super) struct Log {
+    pub(super) name: String,
+    pub(super) said: String,
+    pub(super) start: &'static str,
 }
 
 impl Stage {
@@ -53,6 +73,14 @@ impl Stage {
             Serving::ReleasedTold(order) => setup.serving("ffleet-coordinator", &[("FFLEET_SABOTAGE", order)]),
             Serving::Sabotaged(order) => setup.serving("ffleet-coordinator-sabotage", &[("FFLEET_SABOTAGE", order)]),
         };
+        let servers = match options.mix.has_servers() {
+            true => Some(Arc::new(spawn_blocking(Servers::start).await.expect("servers"))),
+            false => None,
+        };
+        if let Some(servers) = &servers {
+            setup =
+                setup.database_at([servers.database()]).behind_haproxy().config(&servers.config()).patience(PATIENT);
+        }
         let fleet = setup.start().await;
         std::fs::create_dir_all(fleet.media().join("chaos")).expect("a folder");
         let mut workers = Vec::new();
@@ -70,10 +98,13 @@ impl Stage {
             options,
             cast,
             workers,
+            servers,
             witness: Witness::default(),
             coordinators: seats(cast.coordinators),
             worker_seats: seats(cast.workers),
             line_seats: seats(cast.client_lines),
+            database_seat: Mutex::default(),
+            broker_seats: seats(BROKERS),
             begun: Instant::now(),
             fleet,
         })
@@ -104,13 +135,46 @@ impl Stage {
         self.coordinators[n].lock().await
     }
 
-    /// Waits until nobody does anything to any coordinator. They are up then.
+    /// Waits until nobody does anything to any coordinator or to the databases, and all coordinators are ready.
     pub(super) async fn all_coordinators(&self) -> Vec<MutexGuard<'_, ()>> {
-        let mut seats = Vec::new();
+        let mut seats = vec![self.database_seat().await];
         for seat in &self.coordinators {
             seats.push(seat.lock().await);
         }
+        for coordinator in self.fleet.coordinators() {
+            while coordinator.asked("/health/ready").await.0 != 200 {
+                last(Duration::from_millis(200)).await;
+            }
+        }
         seats
+    }
+
+    /// Waits until nobody else does anything to the databases.
+    pub(super) async fn database_seat(&self) -> MutexGuard<'_, ()> {
+        self.database_seat.lock().await
+    }
+
+    /// Waits until nobody else does anything to a broker.
+    pub(super) async fn broker_seat(&self, n: usize) -> MutexGuard<'_, ()> {
+        self.broker_seats[n].lock().await
+    }
+
+    /// Keeps everything for whoever wants to look at it; says where.
+    pub(super) fn keep(&mut self) -> PathBuf {
+        self.servers.iter().for_each(|servers| servers.keep(&self.fleet.dir().join("logs")));
+        self.fleet.keep()
+    }
+
+    /// The logs of all who may be ended and started again.
+    pub(super) fn logs(&self) -> Vec<Log> {
+        let coordinator = |n: usize| {
+            let name = format!("coordinator-{n}");
+            let said = std::fs::read_to_string(self.fleet.log_path(&name)).unwrap_or_default();
+            Log { name, said, start: "listening on http" }
+        };
+        let mut logs: Vec<_> = (1..=self.cast.coordinators).map(coordinator).collect();
+        logs.extend(self.servers.iter().flat_map(|servers| servers.logs()));
+        logs
     }
 
     /// Waits until nobody else does anything to a worker and its line.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     diary,
-    stage::Stage,
+    stage::{Log, Stage},
     witness::{Seen, Told},
     work::Ends,
 };
@@ -208,18 +208,16 @@ impl Verdict {
         }
     }
 
-    /// I12: what was injected was felt, and a coordinator has started once more than it was killed.
+    /// I12: what was injected was felt, and whatever was ended has started once more than that.
     fn felt(&mut self, stage: &Stage, seen: &Seen) {
         for (kind, _) in seen.faults.iter().filter(|(_, felt)| !felt) {
             self.bad(Invariant::I12, kind.name(), "it was injected, and nobody felt it");
         }
-        for n in 0..stage.cast.coordinators {
-            let log = stage.fleet.log_path(&format!("coordinator-{}", n + 1));
-            let starts = fs::read_to_string(&log).unwrap_or_default().matches("listening on http").count();
-            let kills = seen.kills.get(&n).copied().unwrap_or_default();
-            if starts != kills + 1 {
-                let what = format!("it was killed {kills} times and started {starts} times");
-                self.bad(Invariant::I12, format!("coordinator {}", n + 1), what);
+        for Log { name, said, start } in stage.logs() {
+            let starts = said.matches(start).count();
+            let ends = seen.ends.get(&name).copied().unwrap_or_default();
+            if starts != ends + 1 {
+                self.bad(Invariant::I12, name, format!("it was ended {ends} times and started {starts} times"));
             }
         }
     }

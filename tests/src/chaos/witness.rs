@@ -36,8 +36,8 @@ pub(super) struct Seen {
     pub(super) cancels_refused: usize,
     /// Faults, and whether anybody felt them.
     pub(super) faults: Vec<(Kind, bool)>,
-    /// How often each coordinator was killed.
-    pub(super) kills: BTreeMap<usize, usize>,
+    /// How often each coordinator or server was ended, by name.
+    pub(super) ends: BTreeMap<String, usize>,
     /// When which worker was stopped, in microseconds since 1970.
     pub(super) stops: Vec<(WorkerId, i64, i64)>,
     /// What was seen to be wrong at once.
@@ -78,6 +78,11 @@ impl Witness {
     /// Something that must not be was seen.
     pub(super) fn violation(&self, invariant: Invariant, place: impl std::fmt::Display, what: impl Into<String>) {
         self.seen().violations.push(Violation::new(invariant, place, what));
+    }
+
+    /// A coordinator or a server was ended, and will be started again.
+    pub(super) fn ended(&self, name: &str) {
+        *self.seen().ends.entry(name.to_owned()).or_default() += 1;
     }
 
     /// A caller met a failure that it had to handle.

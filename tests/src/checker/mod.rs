@@ -25,7 +25,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use uuid::Uuid;
 
@@ -105,16 +105,28 @@ impl fmt::Display for Violation {
 #[must_use]
 pub fn check(history: &History) -> Vec<Violation> {
     let mut found = Vec::new();
+    let mut events = by_task(&history.events, |event| event.task);
+    let mut attempts = by_task(&history.attempts, |attempt| attempt.task);
+    let mut chunks = by_task(&history.chunks, |chunk| chunk.task);
     for task in &history.tasks {
-        let events: Vec<&Event> = history.events.iter().filter(|event| event.task == task.id).collect();
-        let attempts: Vec<&Attempt> = history.attempts.iter().filter(|attempt| attempt.task == task.id).collect();
-        let chunks: Vec<&Chunk> = history.chunks.iter().filter(|chunk| chunk.task == task.id).collect();
+        let events: Vec<&Event> = events.remove(&task.id).unwrap_or_default();
+        let attempts: Vec<&Attempt> = attempts.remove(&task.id).unwrap_or_default();
+        let chunks: Vec<&Chunk> = chunks.remove(&task.id).unwrap_or_default();
         replay::check(task, &events, &mut found);
         attempts::check(task, &events, &attempts, &mut found);
         output::check(task, &chunks, history.log_cap, &mut found);
     }
     jobs::check(history, &mut found);
     found
+}
+
+/// What belongs to each task, in the order that it had: histories are long, and each is gone through once.
+fn by_task<T>(all: &[T], task: impl Fn(&T) -> Uuid) -> HashMap<Uuid, Vec<&T>> {
+    let mut tasks: HashMap<Uuid, Vec<&T>> = HashMap::new();
+    for one in all {
+        tasks.entry(task(one)).or_default().push(one);
+    }
+    tasks
 }
 
 /// The same for a history in which everything must have ended.

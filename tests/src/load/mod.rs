@@ -1,6 +1,7 @@
 //! Load: coordinators as they are released, and clients and workers that cost next to nothing, so that what is measured is
 //! the coordinator. They speak real HTTP over loopback and sign every request as the product's own programs do.
 
+pub mod fill;
 mod http;
 mod proc;
 mod samples;

@@ -17,7 +17,11 @@ pub struct Signer {
 }
 
 impl Signer {
-    pub(super) fn new(key_file: &Path, address: SocketAddr) -> io::Result<Self> {
+    /// With the key in this file, for whoever is called by this address.
+    ///
+    /// # Errors
+    /// When there is no key in the file.
+    pub fn new(key_file: &Path, address: SocketAddr) -> io::Result<Self> {
         let key = KeyFile::parse(&fs::read_to_string(key_file)?).map_err(io::Error::other)?;
         Ok(Self { key, authority: address.to_string() })
     }

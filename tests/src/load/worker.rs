@@ -84,7 +84,13 @@ impl SimWorker {
     /// When the coordinator refuses.
     pub async fn heartbeat(&mut self, beat: u64) -> io::Result<()> {
         let target = format!("/v1/workers/{}/heartbeat", self.id);
-        let body = HeartbeatRequest { incarnation: self.incarnation, beat, leases: Vec::new(), draining: false };
+        let body = HeartbeatRequest {
+            incarnation: self.incarnation,
+            beat,
+            leases: Vec::new(),
+            draining: false,
+            hearing: None,
+        };
         let request = self.signer.send("POST", &target, &body);
         expect(self.line.ask(&request).await?, 200).map(drop)
     }

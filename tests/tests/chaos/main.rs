@@ -1,4 +1,4 @@
-//! A short fault run, and the proof that it would notice: the same run over coordinators that are broken on purpose.
+//! Short fault runs, on a file and on a whole installation with its servers, and the proof that it would notice: the same run over coordinators that are broken on purpose.
 //!
 //! The run with all faults wants the machine for itself; the others spend their time waiting for leases.
 
@@ -21,7 +21,7 @@ async fn report(options: Options) -> Report {
     let (_alone, _shared);
     match options.mix {
         Mix::Everything => _alone = MACHINE.write().await,
-        _ => _shared = MACHINE.read().await,
+        Mix::Cluster | Mix::LateWorkers | Mix::KilledSubmits | Mix::Replays => _shared = MACHINE.read().await,
     }
     Box::pin(run(options)).await
 }
@@ -30,7 +30,7 @@ async fn report(options: Options) -> Report {
 fn directed(mix: Mix, serving: Serving) -> Options {
     let (jobs, faults) = match mix {
         Mix::KilledSubmits => (10, 3),
-        Mix::Everything | Mix::LateWorkers | Mix::Replays => (10, 2),
+        Mix::Everything | Mix::Cluster | Mix::LateWorkers | Mix::Replays => (10, 2),
     };
     Options { jobs, faults, seed: 3, mix, serving }
 }
@@ -42,6 +42,20 @@ async fn every_promise_is_kept_among_all_faults() {
     assert!(report.is_good(), "{report}");
     assert!(report.count("jobs") >= 150 && report.count("faults injected and felt") >= 40, "{report}");
     assert!(report.count("refused stale reports") > 0 && report.count("refused replays") > 0, "{report}");
+    assert_eq!((report.count("lost"), report.count("doubled")), (0, 0));
+}
+
+/// Databases, brokers and HAProxy meet everything that can happen to them, while all else goes on. What happens to workers
+/// and lines is the matter of the run above; `cargo xtask chaos --galera` has both.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_promise_is_kept_while_servers_fail() {
+    let report = report(Options { jobs: 40, faults: 12, seed: 7, mix: Mix::Cluster, ..Options::default() }).await;
+    println!("{report}");
+    assert!(report.is_good(), "{report}");
+    assert!(report.count("jobs") >= 40 && report.count("faults injected and felt") >= 12, "{report}");
+    for outage in ["all database nodes killed", "quorum lost", "broker gone", "broker purged", "HAProxy reloaded"] {
+        assert_eq!(report.count(outage), 1, "{report}");
+    }
     assert_eq!((report.count("lost"), report.count("doubled")), (0, 0));
 }
 

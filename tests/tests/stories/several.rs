@@ -14,9 +14,14 @@ use ffleet_protocol::{
     task::Order,
     topic::Topic,
 };
-use ffleet_servers::RabbitMq;
-use ffleet_tests::{Fleet, Hand, Held, PATIENCE, SHORT_LEASES, WorkerSetup, job};
-use futures_util::future::join_all;
+use ffleet_servers::{RabbitMq, free_port};
+use ffleet_tests::{
+    Fleet, Hand, Held, PATIENCE, SHORT_LEASES, WorkerSetup,
+    checker::History,
+    job,
+    load::{Line, Signer},
+};
+use futures_util::future::{join_all, try_join_all};
 use tokio::{sync::watch, task::spawn_blocking};
 
 /// Long enough for outages under load. Nobody should have to notice one.
@@ -41,25 +46,48 @@ async fn what_one_does_the_others_know_at_once() {
     fleet.wait(id).until(JobStatus::Canceled).await;
 }
 
+/// A coordinator takes any of the installation's names for its own, so that the same bytes can be sent to each.
 #[tokio::test]
-async fn the_same_request_at_all_of_them_at_once_has_one_effect() {
-    const REQUESTS: usize = 120;
+async fn the_same_signed_request_at_all_of_them_at_once_has_one_effect() {
+    const REQUESTS: usize = 1_000;
+    const AT_ONCE: usize = 16;
+    let fleet = Fleet::setup().galera().await.coordinators(3).proxies(1).start().await;
+    let signer = Signer::new(&fleet.dir().join("keys/studio.key"), fleet.proxy(0).address()).unwrap();
+    let next = AtomicUsize::new(0);
+    let callers = (0..AT_ONCE).map(|_| async {
+        while let n @ 0..REQUESTS = next.fetch_add(1, Ordering::Relaxed) {
+            // Anew each time: who sent a replay is a stranger, and strangers are not kept.
+            let open = fleet.coordinators().iter().map(|coordinator| Line::open(coordinator.address()));
+            let mut lines = try_join_all(open).await.unwrap();
+            let request = signer.send_once("/v1/jobs", &job(["-fake-say", &n.to_string()]));
+            let answers = try_join_all(lines.iter_mut().map(|line| line.ask(&request))).await.unwrap();
+            let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+            statuses.sort_unstable();
+            assert_eq!(statuses, [201, 401, 401], "one takes it, and to the others it is a replay");
+        }
+    });
+    join_all(callers).await;
+    let history = History::read(fleet.database()).await.unwrap();
+    assert_eq!((history.jobs.len(), history.keys.len()), (REQUESTS, REQUESTS));
+}
+
+#[tokio::test]
+async fn the_same_call_at_all_of_them_at_once_has_one_effect() {
+    const CALLS: usize = 120;
     let fleet = Fleet::setup().galera().await.coordinators(3).start().await;
     let apis: Vec<_> = (0..3).map(|n| fleet.api_at(n, "studio")).collect();
-    let done = AtomicUsize::new(0);
-    let requests = (0..REQUESTS).map(|n| {
-        let (apis, done) = (&apis, &done);
+    let calls = (0..CALLS).map(|n| {
+        let apis = &apis;
         async move {
             let (spec, key) = (job(["-fake-say", &n.to_string()]), format!("key-{n}"));
             let answers = join_all(apis.iter().map(|api| api.submit(&spec, &key))).await;
             let ids: BTreeSet<_> = answers.into_iter().map(|answer| answer.unwrap().id).collect();
             assert_eq!(ids.len(), 1, "one key, one job");
-            done.fetch_add(1, Ordering::Relaxed);
             ids.into_iter().next().unwrap()
         }
     });
-    let ids: BTreeSet<JobId> = join_all(requests).await.into_iter().collect();
-    assert_eq!((ids.len(), done.load(Ordering::Relaxed)), (REQUESTS, REQUESTS));
+    let ids: BTreeSet<JobId> = join_all(calls).await.into_iter().collect();
+    assert_eq!(ids.len(), CALLS);
     // And what is decided at the same moment at each of them is decided once.
     for id in ids.iter().take(30) {
         let answers = join_all(apis.iter().map(|api| api.cancel(*id))).await;
@@ -102,38 +130,46 @@ fn assert_gapless(records: &[(u32, Record)]) {
 
 #[tokio::test]
 async fn one_of_three_is_killed_again_and_again_and_nobody_has_to_care() {
-    const JOBS: usize = 60;
-    const KILLS: usize = 9;
+    const JOBS: usize = 500;
+    const FOLLOWERS: usize = 20;
     let fleet = Fleet::setup().galera().await.coordinators(3).start().await;
     for name in ["left", "right"] {
-        fleet.worker_with(WorkerSetup::new(name).slots(4)).await;
+        fleet.worker_with(WorkerSetup::new(name).slots(8)).await;
     }
-    let (seen, done) = (Seen::default(), AtomicUsize::new(0));
-    let jobs = (0..JOBS).map(|n| {
-        let (fleet, seen, done) = (&fleet, &seen, &done);
-        async move {
-            let api = fleet.api().with_deadline(PATIENT);
-            let id = api.submit(&job(["-fake-slow", "40:50"]), &format!("key-{n}")).await.unwrap().id;
-            let records = followed(fleet, id, seen).await;
-            done.fetch_add(1, Ordering::Relaxed);
-            seen.send_modify(|seen| *seen += 1);
-            (id, records)
+    let (seen, next, left) = (Seen::default(), AtomicUsize::new(0), AtomicUsize::new(FOLLOWERS));
+    let followers = (0..FOLLOWERS).map(|_| async {
+        let api = fleet.api().with_deadline(PATIENT);
+        let mut followed_so_far = Vec::new();
+        while let n @ 0..JOBS = next.fetch_add(1, Ordering::Relaxed) {
+            let id = api.submit(&job(["-fake-slow", "8:40"]), &format!("key-{n}")).await.unwrap().id;
+            followed_so_far.push((id, followed(&fleet, id, &seen).await));
         }
+        left.fetch_sub(1, Ordering::Relaxed);
+        seen.send_modify(|_| {});
+        followed_so_far
     });
     let killing = async {
-        for n in 0..KILLS {
-            let wanted = *seen.borrow() + 80;
+        let mut kills = 0;
+        // As long as all of them have something to follow; some seconds from one to the next.
+        let all_follow = || left.load(Ordering::Relaxed) == FOLLOWERS;
+        while all_follow() {
+            let wanted = *seen.borrow() + 250;
             let mut changes = seen.subscribe();
-            let moment = changes.wait_for(|seen| *seen >= wanted);
+            let moment = changes.wait_for(|seen| *seen >= wanted || !all_follow());
             let _ = tokio::time::timeout(PATIENCE, moment).await.expect("somebody sees something").unwrap();
-            assert!(done.load(Ordering::Relaxed) < JOBS, "everything was over after {n} kills");
-            let victim = &fleet.coordinators()[n % 3];
+            let victim = &fleet.coordinators()[kills % 3];
             victim.kill9().await;
             victim.restart().await;
+            kills += 1;
         }
+        kills
     };
-    let (jobs, ()) = tokio::join!(join_all(jobs), killing);
-    for (id, records) in jobs {
+    let (followed, kills) = tokio::join!(join_all(followers), killing);
+    let followed: Vec<_> = followed.into_iter().flatten().collect();
+    assert_eq!(followed.len(), JOBS);
+    println!("{kills} kills");
+    assert!(kills >= 6, "{kills} kills are not again and again");
+    for (id, records) in followed {
         assert_eq!(fleet.job(id).await.summary.status, JobStatus::Completed);
         assert_gapless(&records);
     }
@@ -185,6 +221,28 @@ async fn a_broker_tells_the_others_at_once_and_nothing_needs_it() {
     })
     .await
     .unwrap();
+}
+
+/// Neither broker is there, from the first moment to the last: jobs start later, and that is all.
+#[tokio::test]
+async fn brokers_that_never_come_are_missed_by_nobody() {
+    let (amqp, mqtt) = (free_port(), free_port());
+    let setup = format!(
+        "[notify.amqp]\nurls = [\"amqp://ffleet@127.0.0.1:{amqp}/ffleet\"]\n\n\
+         [notify.mqtt]\nurls = [\"mqtt://ffleet@127.0.0.1:{mqtt}\"]\n"
+    );
+    let fleet = Fleet::setup().mariadb().await.config(&setup).coordinators(2).start().await;
+    fleet.worker_with(WorkerSetup::new("box").slots(4)).await;
+    let apis = [fleet.api_at(0, "studio"), fleet.api_at(1, "studio")];
+    for n in 0..40 {
+        let id = apis[n % 2].submit(&job(["-fake-say", "x"]), &format!("key-{n}")).await.unwrap().id;
+        fleet.wait(id).until(JobStatus::Completed).await;
+    }
+    for coordinator in fleet.coordinators() {
+        let (status, ready) = coordinator.asked("/health/ready").await;
+        let told = ["amqp carries no nudges", "mqtt carries no nudges"].map(|words| ready.contains(words));
+        assert_eq!((status, told), (200, [true; 2]), "{ready}");
+    }
 }
 
 /// The files that operators copy prepare the broker.

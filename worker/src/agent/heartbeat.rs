@@ -57,6 +57,7 @@ pub async fn once(worker: &Arc<Worker>) -> Result<Duration, ApiError> {
         beat: worker.beat.fetch_add(1, Ordering::Relaxed) + 1,
         leases: worker.leases.listed(),
         draining: worker.stages.draining.is_cancelled(),
+        hearing: Some(worker.ears.hearing()),
     };
     let api = worker.api.with_retry(RetryOptions { deadline: Duration::ZERO, try_timeout: TRY });
     let sent = Moment::now();
@@ -76,7 +77,11 @@ fn take(worker: &Arc<Worker>, answer: HeartbeatAnswer, sent: Moment) {
             tracing::info!("the coordinators ask this worker to finish what runs and leave");
             worker.stages.draining.cancel();
         }
-        WorkerState::Draining | WorkerState::Online | WorkerState::Paused | WorkerState::Offline => {}
+        WorkerState::Draining
+        | WorkerState::Online
+        | WorkerState::Paused
+        | WorkerState::Offline
+        | WorkerState::Unknown => {}
     }
     let before = worker.fleet.send_replace(answer.state);
     if before != answer.state {
@@ -93,6 +98,10 @@ fn judge(worker: &Worker, verdict: Verdict, sent: Moment) {
             held.order(Order::Stop(reason));
         }
         Verdicts::Lost => held.order(Order::Lost),
+        Verdicts::Unknown => tracing::warn!(
+            task = %verdict.task,
+            "a newer coordinator orders what this version of the worker does not know; the lease is not renewed by it"
+        ),
     }
     for signal in verdict.signals {
         held.order(Order::Signal(signal));

@@ -1,5 +1,6 @@
 //! The worker as a whole: it registers, keeps its leases alive, takes work on while there is room, and leaves when told.
 
+mod ears;
 mod heartbeat;
 mod held;
 mod leases;
@@ -42,6 +43,7 @@ use crate::{
     state::StateDir,
 };
 
+pub use ears::Ears;
 pub use held::{Held, Order};
 pub use leases::{Ending, Leases};
 pub use strays::reject;
@@ -75,6 +77,8 @@ pub struct Worker {
     pub fleet: watched::Sender<WorkerState>,
     /// Rung when a heartbeat should not wait.
     pub beat_now: Notify,
+    /// What brokers bring.
+    pub ears: Ears,
     proven: RwLock<Arc<Proven>>,
     /// Rung when the registration is to be repeated.
     register_now: Notify,
@@ -150,6 +154,7 @@ pub async fn run(config: Config, mut stops: mpsc::UnboundedReceiver<()>) -> anyh
 
 fn prepare(config: Config) -> anyhow::Result<Worker> {
     let key = config.key()?;
+    config.notify.readable(config.readers())?;
     let mut connection = ffleet_client::Connection::new(config.coordinators.clone(), key);
     connection.ca_file.clone_from(&config.ca_file);
     connection.agent = concat!("ffleet-worker/", env!("CARGO_PKG_VERSION")).to_owned();
@@ -166,6 +171,7 @@ fn prepare(config: Config) -> anyhow::Result<Worker> {
         stages: Stages::default(),
         fleet: watched::Sender::new(WorkerState::Online),
         beat_now: Notify::new(),
+        ears: Ears::default(),
         proven: RwLock::new(Arc::new(Proven::default())),
         register_now: Notify::new(),
         claiming: Mutex::new(None),

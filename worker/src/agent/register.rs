@@ -5,16 +5,17 @@ use std::{sync::Arc, time::Duration};
 use ffleet_client::ApiError;
 use ffleet_protocol::{
     PROTOCOL_VERSION,
+    version::{Meeting, meet},
     worker::{Registered, Registration},
 };
 
-use super::Worker;
+use super::{Worker, ears};
 use crate::capabilities;
 
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Registers for the first time: waits for coordinators that do not answer, and gives up when one says no.
-pub async fn first(worker: &Worker) -> anyhow::Result<Registered> {
+pub async fn first(worker: &Arc<Worker>) -> anyhow::Result<Registered> {
     let mut told = false;
     loop {
         match once(worker).await {
@@ -32,7 +33,7 @@ pub async fn first(worker: &Worker) -> anyhow::Result<Registered> {
     }
 }
 
-async fn once(worker: &Worker) -> Result<Registered, ApiError> {
+async fn once(worker: &Arc<Worker>) -> Result<Registered, ApiError> {
     let registration = Registration {
         incarnation: worker.incarnation,
         protocol: PROTOCOL_VERSION,
@@ -41,8 +42,19 @@ async fn once(worker: &Worker) -> Result<Registered, ApiError> {
         unreported: worker.leases.unreported(),
     };
     let registered = worker.api.with_deadline(Duration::from_secs(5)).register(worker.id(), &registration).await?;
+    let update = match meet(PROTOCOL_VERSION, registered.protocol) {
+        Meeting::Together => None,
+        Meeting::TooOld => Some("bring the coordinators up to date"),
+        Meeting::TooNew => Some("bring this worker up to date"),
+    };
+    if let Some(update) = update {
+        let theirs = registered.protocol;
+        let what = format!("the coordinator speaks protocol {theirs}, this worker {PROTOCOL_VERSION}; {update}");
+        return Err(ApiError::Setup(what));
+    }
     worker.set_give_up(registered.give_up_permille);
     worker.fleet.send_replace(registered.state);
+    ears::open(worker, registered.account.as_ref());
     Ok(registered)
 }
 

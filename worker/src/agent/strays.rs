@@ -34,7 +34,8 @@ pub fn take(worker: &Arc<Worker>, grants: Vec<Grant>) {
                 | TaskStatus::Canceling
                 | TaskStatus::Completed
                 | TaskStatus::Failed
-                | TaskStatus::Canceled,
+                | TaskStatus::Canceled
+                | TaskStatus::Unknown,
             ) => hand_back(worker, &grant),
         }
     }

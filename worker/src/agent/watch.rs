@@ -1,4 +1,5 @@
-//! Listens on the worker's own topic, so that cancels and signals arrive at once. The heartbeat is the floor.
+//! Listens on the worker's own topic, so that cancels and signals arrive at once. The heartbeat is the floor. While a broker
+//! brings the same, nobody has to wait for it at a coordinator.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,6 +17,12 @@ pub async fn run(worker: Arc<Worker>) {
     let mut cursor: Option<String> = None;
     let mut pause = FIRST_PAUSE;
     loop {
+        if worker.ears.hear() {
+            worker.ears.deaf().await;
+            // Whatever was to be heard in between is asked for.
+            cursor = None;
+            worker.beat_now.notify_one();
+        }
         match api.watch(&topics, cursor.as_deref()).await {
             Ok(answer) => {
                 cursor = Some(answer.cursor);

@@ -242,6 +242,8 @@ impl Watch<'_> {
             // Other programs have no `q`; this is the way to ask them to end well.
             SignalKind::Quit | SignalKind::Terminate => control.signal(Signal::SIGTERM),
             SignalKind::Interrupt => control.signal(Signal::SIGINT),
+            // Counted as seen all the same, or it would be told with every heartbeat.
+            SignalKind::Unknown => tracing::warn!("a signal that only newer workers know; nothing is passed on"),
         }
         self.held.signal_passed(signal.number);
         self.worker.beat_now.notify_one();

@@ -236,6 +236,8 @@ impl Fake {
             lease_s: state.lease_s,
             give_up_permille: 800,
             satisfies: 1,
+            protocol: 1,
+            account: None,
         })
     }
 

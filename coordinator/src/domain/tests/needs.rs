@@ -75,5 +75,13 @@ fn a_key_is_read_as_it_was_written() {
     for need in [need(), plain] {
         assert_eq!(need_from_key(&need_key(&need)).unwrap(), need);
     }
-    assert!(need_from_key("{}").is_err());
+    assert!(need_from_key("{}").is_none());
+}
+
+#[test]
+fn a_need_that_asks_for_more_than_we_know_is_left_to_whoever_does() {
+    let key = need_key(&need());
+    for more in [r#""memory":4000}"#, r#""memory":null}"#] {
+        assert_eq!(need_from_key(&key.replace('}', &format!(",{more}"))), None, "{more}");
+    }
 }

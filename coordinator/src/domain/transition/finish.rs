@@ -181,9 +181,12 @@ enum Verdict {
 
 impl Ending {
     fn of(end: &Finish) -> Self {
-        let named = |otherwise| Verdict::Bad(end.failure.unwrap_or(otherwise));
+        // A newer worker may have a name for it that says nothing here; what it saw does.
+        let name = end.failure.filter(|failure| *failure != FailureClass::Unknown);
+        let named = |otherwise| Verdict::Bad(name.unwrap_or(otherwise));
         let (verdict, exit_code, signal) = match end.exit {
-            Exit::Code { code: 0 } => (end.failure.map_or(Verdict::Good, Verdict::Bad), Some(0), None),
+            Exit::Code { code: 0 } if end.failure.is_none() => (Verdict::Good, Some(0), None),
+            Exit::Code { code: 0 } => (named(FailureClass::WorkerError), Some(0), None),
             Exit::Code { code } => (named(FailureClass::ExitCode), Some(code), None),
             Exit::Signal { signal } => (named(FailureClass::Signaled), None, Some(signal)),
             Exit::TimedOut => (Verdict::Bad(FailureClass::TimedOut), None, None),

@@ -10,7 +10,7 @@ use sea_orm::{DbErr, QueryResult};
 
 use super::{
     Cluster, Finding, StoreError,
-    tables::{APPLIED, Tables, changes, known, missing, ours},
+    tables::{APPLIED, Tables, Versions, changes, ours, versions},
 };
 use crate::config::Database;
 
@@ -23,10 +23,12 @@ pub struct Inspection {
     pub server: String,
     /// The cluster, if the server is part of one.
     pub cluster: Option<Cluster>,
-    /// Whether its tables are those of this version.
+    /// Whether its tables are those of this version, or of a newer one with which it can work.
     pub up_to_date: bool,
     /// The changes of the tables that are missing.
     pub missing: Vec<String>,
+    /// The changes of the tables that a newer version has made, with which this one can work.
+    pub newer: Vec<String>,
     /// What the installation knows its master key by; `None` before a coordinator has served it.
     pub fingerprint: Option<Vec<u8>>,
     /// Which master keys the keys of accounts are sealed with, and how many.
@@ -70,9 +72,8 @@ async fn tables(asked: &mut impl Asked, seen: &mut Inspection) -> Result<(), Fin
     let mut applied = Vec::new();
     if ours(&seen.place, &found)? {
         applied = asked.texts(APPLIED).await.map_err(unreadable)?;
-        known(&seen.place, &applied)?;
     }
-    seen.missing = missing(&applied);
+    Versions { missing: seen.missing, newer: seen.newer } = versions(&seen.place, &applied)?;
     if !seen.missing.is_empty() {
         let what = if seen.missing.len() == changes().len() {
             "there are no tables yet".to_owned()

@@ -1,6 +1,7 @@
 //! Databases that are servers of their own, to which several coordinators write at once: MariaDB, a Galera cluster of it,
 //! PostgreSQL.
 
+mod advice;
 mod lane;
 mod link;
 mod open;
@@ -10,6 +11,7 @@ mod settings;
 mod statements;
 mod writer;
 
+pub(crate) use advice::advice;
 pub(super) use link::{Link, Nature, Purpose, failed, nature};
 pub(super) use open::{connected, migrate, open, target};
 pub(super) use reader::Links;

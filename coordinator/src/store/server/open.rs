@@ -8,7 +8,7 @@ use std::{
 };
 
 use ffleet_migrations::{Migrator, MigratorTrait};
-use ffleet_settings::{SecretReaders, read_secret_file};
+use ffleet_settings::SecretReaders;
 use sea_orm::{DatabaseConnection, SqlxMySqlConnector, SqlxPostgresConnector};
 use secrecy::ExposeSecret;
 use sqlx::{
@@ -22,8 +22,9 @@ use super::{
         clock::Clock,
         reader::Reader,
         recent::Recent,
-        tables::{Tables, judge, missing},
+        tables::{Tables, Versions, judge, tell_newer},
     },
+    advice,
     link::{Link, Purpose, Target, failed},
     reader::Links,
     settings::{Finding, Settings},
@@ -39,13 +40,8 @@ const MIGRATING: Duration = Duration::from_secs(60);
 /// Where to connect, as configured.
 pub(in crate::store) fn target(database: &Database, readers: SecretReaders) -> Result<Target, StoreError> {
     let bad = |error: sqlx::Error| StoreError::Unavailable(format!("database.url is not understood: {error}"));
-    let password = match &database.password_file {
-        Some(path) => Some(
-            read_secret_file(path, readers)
-                .map_err(|error| StoreError::Unavailable(format!("`database.password_file`: {error}")))?,
-        ),
-        None => None,
-    };
+    // The certificates are read again for each connection, so that renewed ones are taken.
+    let password = database.files(readers).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let password = password.as_ref().map(|secret| secret.expose_secret().trim_end().to_owned());
     let tls = &database.tls;
     let rest = database.url.split_once("://").map_or("", |(_, rest)| rest);
@@ -119,7 +115,11 @@ pub(in crate::store) async fn open(database: &Database, readers: SecretReaders) 
 /// What the server's settings endanger; refuses those with which nothing can work.
 async fn usable(target: &Target) -> Result<Vec<Finding>, StoreError> {
     let mut link = connected(target, Purpose::Plain).await.map_err(Finding::refusal)?;
-    let found = Settings::read(&mut link).await.map_err(failed)?.findings();
+    let unread = |error: sqlx::Error| {
+        let fix = advice::connecting(&error.to_string());
+        Finding::fatal(format!("{} does not tell its settings: {error}", target.place()), fix).refusal()
+    };
+    let found = Settings::read(&mut link).await.map_err(unread)?.findings();
     link.close().await.map_err(failed)?;
     match found.iter().find(|finding| finding.fatal) {
         None => Ok(found),
@@ -130,10 +130,7 @@ async fn usable(target: &Target) -> Result<Vec<Finding>, StoreError> {
 /// A connection, or why there is none.
 pub(in crate::store) async fn connected(target: &Target, purpose: Purpose) -> Result<Link, Finding> {
     Link::open(target, purpose).await.map_err(|error| {
-        Finding::fatal(
-            format!("cannot connect to {}: {error}", target.place()),
-            "check `database.url`, that the server runs, and that this user may come from here",
-        )
+        Finding::fatal(format!("cannot connect to {}: {error}", target.place()), advice::connecting(&error.to_string()))
     })
 }
 
@@ -168,8 +165,13 @@ async fn bring_up_to_date(target: &Target) -> Result<BTreeSet<String>, StoreErro
 async fn migrate_once(target: &Target, lacking: &mut BTreeSet<String>) -> Result<(), StoreError> {
     let db = migrating(target).await.map_err(failed)?;
     let done = async {
-        let applied = judge(&target.place(), &db, &Tables::of(target.backend())).await?;
-        lacking.extend(missing(&applied));
+        let place = target.place();
+        let Versions { missing, newer } = judge(&place, &db, &Tables::of(target.backend())).await?;
+        if !newer.is_empty() {
+            tell_newer(&place, &newer);
+            return Ok(());
+        }
+        lacking.extend(missing);
         Ok(Migrator::up(&db, None).await?)
     }
     .await;

@@ -168,14 +168,36 @@ fn mariadb(settings: &HashMap<String, String>) -> Vec<Finding> {
             "set max_allowed_packet = 16M or more",
         ));
     }
+    if is("read_only", "ON") {
+        found.push(finding(
+            true,
+            "the server is read-only (read_only is ON), as replicas are",
+            "write the address of the server that is written to into `database.url`, or SET GLOBAL read_only = OFF",
+        ));
+    }
     if is("wsrep_on", "ON") {
         galera(&get, &is, &mut found);
+    } else if get("wsrep_cluster_address").starts_with("gcomm://") {
+        found.push(finding(
+            true,
+            format!(
+                "wsrep_on is OFF, but wsrep_cluster_address is {}: what is written here does not reach the other nodes",
+                get("wsrep_cluster_address")
+            ),
+            "set wsrep_on = ON as deploy/mariadb/galera.cnf does, or remove wsrep_cluster_address if this is no node",
+        ));
     }
     found
 }
 
 fn galera<'a>(get: &impl Fn(&str) -> &'a str, is: &impl Fn(&str, &str) -> bool, found: &mut Vec<Finding>) {
-    if !is("wsrep_cluster_status", "Primary") {
+    if matches!(get("wsrep_provider"), "" | "none") {
+        found.push(finding(
+            true,
+            "wsrep_on is ON without a wsrep_provider: what is written here reaches no other node",
+            "set wsrep_provider to libgalera_smm.so of the package galera-4, as deploy/mariadb/galera.cnf does",
+        ));
+    } else if !is("wsrep_cluster_status", "Primary") {
         found.push(finding(
             true,
             format!("this Galera node is {:?}: it has no quorum", get("wsrep_cluster_status")),
@@ -193,6 +215,31 @@ fn galera<'a>(get: &impl Fn(&str) -> &'a str, is: &impl Fn(&str, &str) -> bool, 
             true,
             format!("binlog_format is {}: Galera replicates rows only", get("binlog_format")),
             "set binlog_format = ROW on every node",
+        ));
+    }
+    if !matches!(get("wsrep_forced_binlog_format"), "" | "NONE" | "ROW") {
+        found.push(finding(
+            true,
+            format!("wsrep_forced_binlog_format is {}: Galera replicates rows only", get("wsrep_forced_binlog_format")),
+            "set wsrep_forced_binlog_format = NONE on every node",
+        ));
+    }
+    for option in ["pc.ignore_quorum", "pc.ignore_sb"] {
+        if provider_option(get("wsrep_provider_options"), option).is_some_and(|value| value == "true") {
+            found.push(finding(
+                false,
+                format!(
+                    "{option} is true: after a partition both parts go on, and what one of them acknowledged is lost"
+                ),
+                format!("remove {option} from wsrep_provider_options on every node"),
+            ));
+        }
+    }
+    if get("wsrep_max_ws_size").parse::<u64>().is_ok_and(|bytes| bytes < 16 * 1024 * 1024) {
+        found.push(finding(
+            false,
+            format!("wsrep_max_ws_size is {} bytes: large submits and logs would be refused", get("wsrep_max_ws_size")),
+            "remove wsrep_max_ws_size from the configuration of every node; the default is 2 GiB",
         ));
     }
     if get("innodb_autoinc_lock_mode") != "2" {
@@ -229,6 +276,12 @@ fn galera<'a>(get: &impl Fn(&str) -> &'a str, is: &impl Fn(&str, &str) -> bool, 
     }
 }
 
+/// The value of one of `name = value; name = value`.
+fn provider_option<'a>(options: &'a str, name: &str) -> Option<&'a str> {
+    let mut options = options.split(';').filter_map(|option| option.split_once('='));
+    options.find_map(|(found, value)| (found.trim() == name).then(|| value.trim()))
+}
+
 fn postgres(settings: &HashMap<String, String>) -> Vec<Finding> {
     let mut found = Vec::new();
     for name in ["fsync", "full_page_writes", "synchronous_commit"] {
@@ -253,7 +306,13 @@ mod tests {
             ("log_bin", "OFF"),
             ("innodb_doublewrite", "ON"),
             ("max_allowed_packet", "16777216"),
+            ("read_only", "OFF"),
             ("wsrep_on", "ON"),
+            ("wsrep_provider", "/usr/lib/galera/libgalera_smm.so"),
+            ("wsrep_provider_options", "gcs.fc_limit = 128; pc.ignore_quorum = false; pc.ignore_sb = false; "),
+            ("wsrep_cluster_address", "gcomm://10.0.0.21,10.0.0.22,10.0.0.23"),
+            ("wsrep_forced_binlog_format", "NONE"),
+            ("wsrep_max_ws_size", "2147483647"),
             ("wsrep_cluster_status", "Primary"),
             ("wsrep_ready", "ON"),
             ("wsrep_local_state", "4"),
@@ -281,15 +340,27 @@ mod tests {
             ("binlog_format", "MIXED", "binlog_format is MIXED", true),
             ("innodb_autoinc_lock_mode", "1", "innodb_autoinc_lock_mode is 1", false),
             ("wsrep_osu_method", "RSU", "wsrep_OSU_method is RSU", false),
+            ("version()", "10.10.7-MariaDB-log", "older than 10.11", true),
+            ("version()", "5.5.68-MariaDB", "older than 10.11", true),
+            ("version()", "11.4.2-MariaDB", "", false),
+            ("read_only", "ON", "the server is read-only", true),
+            ("wsrep_on", "OFF", "does not reach the other nodes", true),
+            ("wsrep_provider", "none", "without a wsrep_provider", true),
+            ("wsrep_forced_binlog_format", "STATEMENT", "wsrep_forced_binlog_format is STATEMENT", true),
+            ("wsrep_provider_options", "pc.ignore_sb = true; pc.weight = 1", "pc.ignore_sb is true", false),
+            ("wsrep_provider_options", "pc.ignore_quorum=true", "both parts go on", false),
+            ("wsrep_max_ws_size", "1048576", "wsrep_max_ws_size is 1048576", false),
             ("wsrep_cluster_size", "2", "2 node(s)", false),
         ] {
             let found = judged(&[(name, value)]);
             assert!(
-                matches!(&found[..], [(what, f)] if what.contains(said) && *f == fatal),
+                found.is_empty() && said.is_empty()
+                    || matches!(&found[..], [(what, f)] if what.contains(said) && *f == fatal && !said.is_empty()),
                 "{name}={value}: {found:?}"
             );
         }
         assert_eq!(judged(&[("log_bin", "ON"), ("sync_binlog", "0")]).len(), 1);
-        assert_eq!(judged(&[("wsrep_on", "OFF"), ("wsrep_cluster_status", "Disconnected")]), []);
+        let alone = [("wsrep_on", "OFF"), ("wsrep_cluster_address", ""), ("wsrep_cluster_status", "Disconnected")];
+        assert_eq!(judged(&alone), []);
     }
 }

@@ -9,7 +9,7 @@ use sea_orm::{
 use super::super::{
     StoreError, open,
     server::{Finding, Link, Purpose, connected, failed, target},
-    tables::{APPLIED, Tables, known, ours},
+    tables::{APPLIED, Tables, ours, versions},
 };
 use crate::config::Database;
 
@@ -79,8 +79,15 @@ impl Source {
             return Ok(Vec::new());
         }
         let applied = self.texts(APPLIED).await?;
-        known(place, &applied).map_err(Finding::refusal)?;
-        Ok(applied)
+        match versions(place, &applied).map_err(Finding::refusal)?.newer.first() {
+            None => Ok(applied),
+            // This version works with these tables and does not know all that is in them.
+            Some(newer) => Err(Finding::fatal(
+                format!("{place} has tables of a newer version ({newer}), of which this one would leave something out"),
+                "export with that version",
+            )
+            .refusal()),
+        }
     }
 
     async fn texts(&mut self, sql: &str) -> Result<Vec<String>, StoreError> {

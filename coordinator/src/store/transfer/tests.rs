@@ -156,6 +156,7 @@ fn rows() -> Rows {
             beat: -1,
             registered_at: 0,
             seen_at: 0,
+            hearing: None,
         });
         rows.idempotency.push(row::idempotency::Model {
             account_id: "alice".to_owned(),

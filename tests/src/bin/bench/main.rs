@@ -4,7 +4,6 @@
 //! One thread makes all the load: the programs under test need the processors more.
 
 mod figures;
-mod fill;
 mod jobs;
 mod raw;
 mod report;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use ffleet_tests::chaos::{Options, run};
+use ffleet_tests::chaos::{Mix, Options, run};
 
 /// Let things go wrong in a fleet on this machine, and check that every promise was kept
 #[derive(Parser)]
@@ -17,6 +17,9 @@ struct Cli {
     /// Decides every job and every fault; drawn and shown unless given
     #[arg(long)]
     seed: Option<u64>,
+    /// With three coordinators behind HAProxy, three Galera nodes and two brokers, which meet faults as well
+    #[arg(long)]
+    galera: bool,
     /// Print the report as one JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -26,7 +29,8 @@ struct Cli {
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     let seed = cli.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let report = Box::pin(run(Options { jobs: cli.jobs, faults: cli.faults, seed, ..Options::default() })).await;
+    let mix = if cli.galera { Mix::Cluster } else { Mix::Everything };
+    let report = Box::pin(run(Options { jobs: cli.jobs, faults: cli.faults, seed, mix, ..Options::default() })).await;
     if cli.json {
         println!("{}", report.to_json());
     } else {

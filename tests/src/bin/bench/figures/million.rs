@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use ffleet_tests::load::{Samples, SimWorker, Site};
+use ffleet_tests::load::{Samples, SimWorker, Site, fill};
 use futures_util::future::{join, try_join_all};
 use tokio::time::MissedTickBehavior;
 
 use super::output::lines;
 use crate::{
-    Bench, fill,
+    Bench,
     jobs::{float, good, singles},
     raw,
     report::Figure,

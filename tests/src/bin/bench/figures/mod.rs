@@ -1,5 +1,6 @@
 //! Every line of the table, in its order. A new one is a file with a `run` and an entry here.
 
+mod brokers;
 mod claim;
 mod cli;
 mod cpu;
@@ -57,6 +58,7 @@ lines! {
     mariadb: "submits and lives with two coordinators on one MariaDB, and what a life asks of it",
     galera: "the same with three coordinators on the three nodes of a cluster",
     nudges: "from the answer of one coordinator until a worker at another has the job, by each way of telling",
+    brokers: "submits while a broker stands still or is gone, beside those while it works",
     idle: "1,200 workers at two coordinators with nothing to do",
     million: "listing, counting and retention with 1,000,000 ended jobs",
 }

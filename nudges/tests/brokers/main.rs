@@ -1,64 +1,17 @@
 //! Nudges over real brokers: what one rings the others hear, after a restart of the broker as well, and nobody waits for it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::time::Duration;
+mod deployed;
+mod listener;
 
-use ffleet_nudges::{Amqp, Brokers, Interest, Mqtt, Notify, Nudge, Readers};
+use ffleet_nudges::{Amqp, Interest, Mqtt, Notify, Nudge};
 use ffleet_protocol::{
     id::{AccountId, JobId},
     topic::Topic,
 };
 use ffleet_servers::{Mosquitto, RabbitMq};
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    task::spawn_blocking,
-    time::timeout,
-};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Listener {
-    brokers: Brokers,
-    heard: UnboundedReceiver<Topic>,
-}
-
-impl Listener {
-    fn start(config: &Notify, interest: &Interest) -> Self {
-        let (tell, heard) = unbounded_channel();
-        let hear = move |topic: &Topic| drop(tell.send(topic.clone()));
-        let brokers = Brokers::start(config, Readers::OwnerOnly, "test", interest, hear).unwrap();
-        Self { brokers, heard }
-    }
-
-    async fn connected(self) -> Self {
-        let connected = async {
-            while !self.brokers.any_answers() {
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, connected).await.unwrap();
-        self
-    }
-
-    async fn hears(&mut self) -> Topic {
-        timeout(PATIENCE, self.heard.recv()).await.unwrap().unwrap()
-    }
-
-    /// Rings until the other hears: while a broker comes back, rings are lost.
-    async fn until_heard(&self, nudge: &Nudge, other: &mut Self) {
-        let heard = async {
-            loop {
-                self.brokers.ring(nudge);
-                if let Ok(Some(topic)) = timeout(Duration::from_millis(200), other.heard.recv()).await
-                    && topic == nudge.topic()
-                {
-                    return;
-                }
-            }
-        };
-        timeout(PATIENCE, heard).await.unwrap();
-    }
-}
+use listener::{Listener, PATIENCE};
+use tokio::{task::spawn_blocking, time::timeout};
 
 async fn what_one_rings_the_others_hear(config: &Notify) -> [Listener; 3] {
     let farm: AccountId = "farm".parse().unwrap();

@@ -17,6 +17,9 @@ const APART: i64 = 1_000_000;
 const DAY: i64 = 24 * 3_600 * 1_000_000;
 
 /// Makes `count` jobs of the only one. Nobody else may have the database open.
+///
+/// # Errors
+/// When there is not one job, which has ended, or the file cannot be written.
 pub async fn multiply(database: &Path, count: u64) -> Result<()> {
     let mut db = open(database).await?;
     let jobs: i64 = query_scalar("SELECT COUNT(*) FROM jobs").fetch_one(&mut db).await?;
@@ -45,6 +48,9 @@ pub async fn multiply(database: &Path, count: u64) -> Result<()> {
 }
 
 /// Lets the time of every ended job be over.
+///
+/// # Errors
+/// When the file cannot be written.
 pub async fn expire(database: &Path) -> Result<()> {
     let mut db = open(database).await?;
     run(&mut db, "UPDATE jobs SET purge_at = ended_at WHERE purge_at IS NOT NULL").await?;
@@ -52,6 +58,9 @@ pub async fn expire(database: &Path) -> Result<()> {
 }
 
 /// How many jobs there are; the coordinator may run.
+///
+/// # Errors
+/// When the file cannot be read.
 pub async fn count(database: &Path) -> Result<u64> {
     let options = SqliteConnectOptions::new().filename(database).read_only(true);
     let mut db = SqliteConnection::connect_with(&options).await?;
@@ -118,7 +127,8 @@ async fn copy(db: &mut SqliteConnection, table: &str) -> Result<()> {
         ("events", "id") => {
             "unhex(printf('%012x7%03xa%015x', (o.at + c.later) / 1000, o.rowid % 4096, c.i))".to_owned()
         }
-        ("attempts", "token") => "randomblob(16)".to_owned(),
+        // Of the only attempt, which is the one that holds the task.
+        ("attempts", "token") | ("tasks", "holder_token") => "c.task".to_owned(),
         ("idempotency", "idempotency_key") => "o.idempotency_key || c.i".to_owned(),
         (_, "at" | "created_at" | "started_at" | "ended_at" | "claimed_at" | "purge_at" | "progress_at") => {
             format!("o.{column} + c.later")
