@@ -16,19 +16,24 @@ const NEEDS: u64 = 20;
 const FEW: u64 = 100;
 
 pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
-    let mut few = Queue::with(bench, FEW).await?;
-    let mut many = Queue::with(bench, bench.count(100_000)).await?;
-    for round in 0..bench.count(1_000) {
-        // Turn by turn, so that whatever else the machine does happens to both.
-        few.claim(round).await?;
-        many.claim(round).await?;
-    }
-    let (few, many) = (few.samples.median_ms(), many.samples.median_ms());
+    let (few, many) = medians_ms(bench, bench.site("").await?, bench.site("").await?).await?;
     let hello = raw::hello(1, bench.count(10_000)).await?.samples.median_ms();
     Ok(vec![
         Figure::at_most("claim_100000_pending_by_100", many / few, "", 1.3),
         Figure::told("claim_100000_pending_ms", many, "ms").beside(hello),
     ])
+}
+
+/// What a claim takes when little waits at the one, and much at the other.
+pub async fn medians_ms(bench: &Bench, few: Site, many: Site) -> Result<(f64, f64)> {
+    let mut few = Queue::at(few, FEW).await?;
+    let mut many = Queue::at(many, bench.count(100_000)).await?;
+    for round in 0..bench.count(1_000) {
+        // Turn by turn, so that whatever else the machine does happens to both.
+        few.claim(round).await?;
+        many.claim(round).await?;
+    }
+    Ok((few.samples.median_ms(), many.samples.median_ms()))
 }
 
 /// A coordinator with tasks that wait, and a worker that could run them all.
@@ -39,8 +44,7 @@ struct Queue {
 }
 
 impl Queue {
-    async fn with(bench: &Bench, pending: u64) -> Result<Self> {
-        let site = bench.site("").await?;
+    async fn at(site: Site, pending: u64) -> Result<Self> {
         let tags: Vec<String> = (0..NEEDS).map(tag).collect();
         let worker = SimWorker::register(&site, "farm-1", 16, &tags).await?;
         let mut requests = Vec::new();

@@ -7,7 +7,7 @@ use ffleet_servers::MariaDb;
 use ffleet_tests::load::Site;
 use futures_util::future::try_join_all;
 
-use super::{life::live, statements::counters};
+use super::{claim, life::live, statements::counters};
 use crate::{
     Bench,
     jobs::{blast, float, rate, singles},
@@ -23,11 +23,16 @@ pub async fn run(bench: &Bench) -> Result<Vec<Figure>> {
     let second = first.another(&url).await?;
     let sites = [&first, &second];
     let (submits, lives) = throughput(bench, &sites).await?;
+    let [few, many] = [(); 2].map(|()| server.database());
+    let on = async |url: &str| Site::on(&bench.out, &bench.programs, Some(url), "").await;
+    let (few, many) = claim::medians_ms(bench, on(&few).await?, on(&many).await?).await?;
     Ok(vec![
         Figure::at_least("mariadb_submit_jobs_per_s", submits, "jobs/s", 1_500.0),
         Figure::at_least("mariadb_life_tasks_per_s", lives.rate, "tasks/s", 500.0),
         Figure::at_most("mariadb_statements_per_life", lives.statements, "", 14.0),
         Figure::told("mariadb_commits_per_life", lives.commits, ""),
+        Figure::at_most("mariadb_claim_100000_pending_by_100", many / few, "", 1.3),
+        Figure::told("mariadb_claim_100000_pending_ms", many, "ms"),
     ])
 }
 

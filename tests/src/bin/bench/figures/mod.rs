@@ -55,7 +55,7 @@ lines! {
     statements: "database statements of single requests",
     memory: "resident memory, idle and after 100,000 jobs",
     cpu: "processor time of ours beside that of an encode of 60 s of 720p",
-    mariadb: "submits and lives with two coordinators on one MariaDB, and what a life asks of it",
+    mariadb: "submits and lives with two coordinators on one MariaDB, what a life asks of it, and claims from a long queue",
     galera: "the same with three coordinators on the three nodes of a cluster",
     nudges: "from the answer of one coordinator until a worker at another has the job, by each way of telling",
     brokers: "submits while a broker stands still or is gone, beside those while it works",
