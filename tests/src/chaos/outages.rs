@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ffleet_servers::Process;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -33,6 +34,16 @@ const TOLD: Duration = Duration::from_secs(30);
 async fn so<T: Send + 'static>(stage: &Stage, act: impl FnOnce(&Servers) -> T + Send + 'static) -> T {
     let servers = stage.servers.clone().expect("only a run with servers has these faults");
     spawn_blocking(move || act(&servers)).await.expect("a server that can be started again")
+}
+
+/// Stops a server; whether it comes to stand still, which takes the kernel a moment.
+async fn stands_still(stage: &Stage, which: impl Fn(&Servers) -> &Process + Send + 'static) -> bool {
+    let stop = move |servers: &Servers| {
+        which(servers).pause();
+        which(servers).pid()
+    };
+    let pid = so(stage, stop).await;
+    came(SOON, || is_stopped(pid)).await
 }
 
 /// Submits as long as something lasts, and once more when it is over. That one answered, the installation works again.
@@ -86,10 +97,10 @@ async fn kill(stage: &Stage, fault: &Fault, n: usize) -> bool {
 
 /// The others wait for it, and after some seconds they do without.
 async fn stop(stage: &Stage, fault: &Fault, n: usize) -> bool {
-    so(stage, move |servers| servers.node(n).pause()).await;
+    let stopped = stands_still(stage, move |servers| servers.node(n)).await;
     let felt = match fault.other {
         true => so(stage, move |servers| sees(servers, n + 1, "wsrep_cluster_size", "2")).await,
-        false => so(stage, move |servers| is_stopped(servers.node(n).pid())).await,
+        false => stopped,
     };
     last(fault.time).await;
     so(stage, move |servers| servers.node(n).resume()).await;
@@ -189,8 +200,7 @@ pub(super) async fn of_broker(stage: &Stage, fault: &Fault, number: usize) -> bo
 
 async fn stop_broker(stage: &Stage, fault: &Fault) -> bool {
     let n = fault.who;
-    so(stage, move |servers| servers.broker(n).pause()).await;
-    let felt = so(stage, move |servers| is_stopped(servers.broker(n).pid())).await;
+    let felt = stands_still(stage, move |servers| servers.broker(n)).await;
     last(fault.time).await;
     so(stage, move |servers| servers.broker(n).resume()).await;
     felt
