@@ -1,4 +1,5 @@
-//! Short fault runs, on a file and on a whole installation with its servers, and the proof that it would notice: the same run over coordinators that are broken on purpose.
+//! Short fault runs, on a file and on a whole installation with its servers, and the proof that they would notice: the same
+//! over coordinators that are broken on purpose.
 //!
 //! The run with all faults wants the machine for itself; the others spend their time waiting for leases.
 
